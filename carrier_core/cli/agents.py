@@ -1,0 +1,68 @@
+"""``carrierd agents``: the agents of the configuration, and whether a daemon runs them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from carrier_core.cli import place
+from carrier_core.cli.groups import single
+from carrier_core.cli.text import table
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    place.add_config(parser)
+    place.add_state(parser)
+    place.add_json(parser)
+    parser.set_defaults(act=act)
+
+
+def act(args: argparse.Namespace) -> int:
+    """Print the list."""
+    import anyio
+
+    from carrier_core.character import load_character
+
+    config = place.read_config(args)
+    with single():
+        running = anyio.run(_running, args)
+    listed = []
+    for name, agent in config.settings.agents.items():
+        loaded = load_character(config.character_path(name))
+        listed.append(
+            {
+                "name": name,
+                "character": loaded.character.name,
+                "file": str(loaded.path),
+                "kind": agent.kind,
+                "models": dict(agent.models),
+                "clients": None if agent.clients is None else list(agent.clients),
+                "running": name in running,
+            }
+        )
+    if args.json:
+        print(json.dumps(listed, ensure_ascii=False))
+        return 0
+    rows = [
+        (str(each["name"]), str(each["character"]), str(each["kind"]), "running" if each["running"] else "", str(each["file"]))
+        for each in listed
+    ]
+    print("\n".join(table(rows, ("AGENT", "CHARACTER", "KIND", "STATE", "FILE"))))
+    return 0
+
+
+async def _running(args: argparse.Namespace) -> list[str]:
+    import anyio
+
+    from carrier_core.control import connect
+
+    remote = await connect(place.state_of(args))
+    if remote is None:
+        return []
+    async with anyio.create_task_group() as group:
+        group.start_soon(remote.read)
+        status = await remote.status()
+        group.cancel_scope.cancel()
+    agents = status["agents"]
+    return [str(name) for name in agents] if isinstance(agents, list) else []

@@ -1,0 +1,151 @@
+"""``carrierd chat``: talk with an agent, one message or a conversation; with the daemon, if it runs, else in this process."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from carrier_core.cli import place
+from carrier_core.cli.groups import single
+from carrier_core.errors import CarrierError, ConfigError
+
+if TYPE_CHECKING:
+    from carrier_core.control import Remote
+    from carrier_core.host import Host
+    from carrier_core.plugins import Plugins
+    from carrier_core.prompts import Json
+    from carrier_core.settings import Config
+    from carrier_core.things import Client, ClientHost
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    place.add_config(parser)
+    place.add_state(parser)
+    parser.add_argument("--agent", default="", help="whom to talk with (else the first of the configuration)")
+    parser.add_argument("--room", default="main", help="the name of the conversation (default: %(default)s)")
+    parser.add_argument("--person", default=_user(), help="who you are (default: your user name)")
+    parser.add_argument("-m", "--message", metavar="TEXT", help="say this, print the answer and leave")
+    parser.add_argument("--json", action="store_true", help="print the answer of -m as JSON")
+    parser.set_defaults(act=act)
+
+
+def _user() -> str:
+    return os.environ.get("USER") or os.environ.get("LOGNAME") or "you"
+
+
+def act(args: argparse.Namespace) -> int:
+    """Say one message, or have a conversation."""
+    import anyio
+
+    if args.json and args.message is None:
+        raise _usage("--json goes with -m.")
+    if args.message is not None and not args.message.strip():
+        raise _usage("The message is empty; write something after -m.")
+    if not args.room.strip() or not args.person.strip():
+        raise _usage("--room and --person need a name.")
+    state = place.state_of(args)
+    with single():
+        if args.message is None:
+            return anyio.run(_converse, args, state)
+        return anyio.run(_say, args, state)
+
+
+def _usage(message: str) -> CarrierError:
+    error = CarrierError(message)
+    error.exit_code = 64
+    return error
+
+
+async def _say(args: argparse.Namespace, state: Path) -> int:
+    import anyio
+
+    from carrier_core.control import connect
+
+    words = {"agent": args.agent, "room": args.room, "person": args.person, "text": args.message}
+    remote = await connect(state)
+    if remote is not None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(remote.read)
+            result = cast("dict[str, Json]", await remote.request("ask", **words))
+            group.cancel_scope.cancel()
+    else:
+        from carrier_core.host import Host
+
+        async with Host(_ready(args), state, clients="none").running() as host:
+            result = await host.ask(**words)
+    if args.json:
+        print(json.dumps(result, ensure_ascii=False))
+    else:
+        _show(result)
+    return 70 if result["status"] == "failed" else 0
+
+
+def _show(result: dict[str, Json]) -> None:
+    reply = result.get("reply")
+    if isinstance(reply, dict):
+        print(reply["text"])
+    if result.get("reason"):
+        print(f"carrierd: {result['status']}: {result['reason']}", file=sys.stderr)
+
+
+def _ready(args: argparse.Namespace) -> Config:
+    from carrier_core.logs import configure as configure_logs
+
+    config = place.read_config(args)
+    configure_logs(config.settings.log, least="warning")
+    if args.agent and args.agent not in config.settings.agents:
+        there = ", ".join(config.settings.agents)
+        raise CarrierError(f"There is no agent {args.agent}.", remedy=f"There are: {there}.")
+    return config
+
+
+async def _converse(args: argparse.Namespace, state: Path) -> int:
+    import anyio
+
+    from carrier_core.control import connect
+    from carrier_core.host import Host, load_plugins
+
+    config = _ready(args)
+    plugins = load_plugins(config)
+    client = _interactive(config, plugins)
+    remote = await connect(state)
+    if remote is not None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(remote.read)
+            await remote.attach(client)
+            await _talk(client, remote, args)
+            group.cancel_scope.cancel()
+    else:
+        from carrier_core.host import ClientView
+
+        async with Host(config, state, plugins=plugins, clients="interactive").running() as host:
+            await _talk(client, ClientView(host, client), args)
+    return 70 if getattr(client, "failed", False) else 0
+
+
+async def _talk(client: Client, host: ClientHost, args: argparse.Namespace) -> None:
+    agents = host.agents
+    if not agents:
+        raise CarrierError("No agent is reached by this client.", remedy="Look at `clients` in [agents.NAME].")
+    if args.agent and args.agent not in agents:
+        raise CarrierError(f"There is no agent {args.agent} here.", remedy=f"There are: {', '.join(agents)}.")
+    client.configure(agent=args.agent or agents[0], room=args.room, person=args.person)
+    await client.run(host, lambda: None)
+
+
+def _interactive(config: Config, plugins: Plugins) -> Client:
+    from carrier_core.things import Client
+
+    for entry in plugins.all(Client):
+        if isinstance(entry.thing, Client) and entry.thing.interactive:
+            return entry.thing
+    raise ConfigError(
+        "No enabled plugin brings a client for this terminal.",
+        file=str(config.path),
+        remedy="Enable one in [plugins], or say one message with -m TEXT.",
+    )

@@ -1,0 +1,85 @@
+"""``carrierd why TURN``: what each hook added to a turn, which memories were used, what it cost and how long it took."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, cast
+
+from carrier_core.cli import place
+from carrier_core.cli.groups import single
+
+if TYPE_CHECKING:
+    from carrier_core.prompts import Json
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    place.add_config(parser)
+    place.add_state(parser)
+    place.add_json(parser)
+    parser.add_argument("turn", nargs="?", default="last", help="the id of a turn, its beginning, or: last (default)")
+    parser.set_defaults(act=act)
+
+
+def act(args: argparse.Namespace) -> int:
+    """Print the record of a turn."""
+    import anyio
+
+    with single():
+        record = anyio.run(_fetch, args)
+    if args.json:
+        print(json.dumps(record, ensure_ascii=False))
+    else:
+        print("\n".join(lines(record)))
+    return 0
+
+
+async def _fetch(args: argparse.Namespace) -> dict[str, Json]:
+    import anyio
+
+    from carrier_core.control import connect
+    from carrier_core.why import explain
+
+    remote = await connect(place.state_of(args))
+    if remote is not None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(remote.read)
+            record = await remote.why(args.turn)
+            group.cancel_scope.cancel()
+        return record
+    store = await place.open_store(args)
+    try:
+        return await explain(store, args.turn)
+    finally:
+        await store.close()
+
+
+def lines(record: dict[str, Json]) -> list[str]:
+    """The record for a person to read."""
+    from carrier_core.cli.text import visible
+
+    usage = cast("dict[str, int]", record["usage"])
+    shown = [
+        f"turn {record['turn']}  agent {record['agent']}  room {record['room']}",
+        f"{record['status']} in {record['duration_ms']} ms, {usage['calls']} model calls, "
+        f"{usage['input']} tokens in, {usage['output']} out"
+        + (f": {visible(str(record['reason']))}" if record["reason"] else ""),
+        "",
+        "What ran:",
+    ]
+    for ran in cast("list[dict[str, str]]", record["ran"]):
+        shown.append(
+            f"  {ran['step']:<14} {ran['hook']:<22} {ran['plugin']:<26} {float(ran['duration_ms']):>9.3f} ms  "
+            f"{ran['result']:<9} {visible(ran['contributed'])[:90]}"
+        )
+    shown += ["", "What the model was shown:"]
+    for part in cast("list[dict[str, Json]]", record["parts"]):
+        origin = cast("dict[str, list[str]]", part["provenance"])
+        who = f"{part['key']}/{part['role']}" if part["role"] else str(part["key"])
+        text = visible(str(part["text"]))
+        shown.append(f"  {who:<24} {', '.join(origin['origins']):<44} {text if len(text) < 80 else text[:79] + '…'}")
+    memories = cast("list[dict[str, Json]]", record["memories"])
+    shown += ["", f"Memories used: {len(memories)}"]
+    shown += [f"  {memory['id']}  {visible(str(memory['text']))[:100]}" for memory in memories]
+    return shown

@@ -1,0 +1,90 @@
+"""The daemon: a host with signals, a control socket, and a word to systemd when it is ready."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio.abc import TaskStatus
+
+from carrier_core.control import Control
+from carrier_core.errors import CarrierError
+from carrier_core.host import Host
+from carrier_core.logs import configure
+
+if TYPE_CHECKING:
+    from carrier_core.settings import Config
+
+
+async def serve(config: Config, state: Path) -> None:
+    """Run until SIGTERM or SIGINT. SIGHUP reads the log levels again; what else changed is said to need a restart."""
+    async with Host(config, state).running() as host, anyio.create_task_group() as group:
+        await group.start(Control(host).serve)
+        group.start_soon(_watchdog)
+        await group.start(_signals, host, group.cancel_scope)
+        notify("READY=1", f"MAINPID={os.getpid()}")
+        host.log.info(
+            "ready",
+            agents=sorted(host.agents),
+            plugins=[name for name, plugin in host.plugins.found.items() if plugin.state == "loaded"],
+            degraded=host.degraded,
+            state=str(state),
+        )
+        await anyio.sleep_forever()
+    host.log.info("stopped")
+
+
+async def _signals(
+    host: Host, scope: anyio.CancelScope, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        task_status.started()
+        async for number in signals:
+            if number == signal.SIGHUP:
+                await _reload(host)
+                continue
+            host.log.info("stopping", signal=signal.Signals(number).name, running=host.rooms.busy)
+            notify("STOPPING=1")
+            scope.cancel()
+            return
+
+
+async def _reload(host: Host) -> None:
+    """Read the configuration again, all or nothing: with a fault in it everything stays as it was."""
+    from carrier_core.settings import load
+
+    notify("RELOADING=1", f"MONOTONIC_USEC={int(anyio.current_time() * 1e6)}")
+    config = load(host.config.path, os.environ)
+    try:
+        again = await host.reload(config)
+        configure(config.settings.log)
+    except CarrierError as error:
+        host.log.error("reload_refused", error=str(error))
+    else:
+        host.log.info("reloaded", needs_restart=again)
+    notify("READY=1")
+
+
+async def _watchdog() -> None:
+    """Tell systemd twice in each interval that the loop goes round, where it asked for that."""
+    microseconds = os.environ.get("WATCHDOG_USEC", "")
+    if not microseconds.isdigit() or os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return
+    while True:
+        notify("WATCHDOG=1")
+        await anyio.sleep(int(microseconds) / 2_000_000)
+
+
+def notify(*lines: str) -> bool:
+    """Tell systemd (sd_notify(3)); returns False where nobody listens."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+        sock.connect("\0" + address[1:] if address.startswith("@") else address)
+        sock.sendall("\n".join(lines).encode())
+    return True

@@ -1,0 +1,190 @@
+"""The default of every step: the host's own implementations, last in line, replaced like anybody's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from carrier_core.dispatch import impl
+from carrier_core.errors import ProviderError, Rejected
+from carrier_core.messages import Part, Query, Recalled, Receipt, ReplyPart, RoomKind
+from carrier_core.outcomes import Connection
+from carrier_core.prompts import (
+    ActionCall,
+    ActionResult,
+    Authorization,
+    Completion,
+    Decision,
+    Draft,
+    Evaluation,
+    Prompt,
+    PromptMessage,
+    State,
+    Tool,
+)
+from carrier_core.things import Action, Client, Context, Evaluator, Kind, Provider, Recaller
+
+if TYPE_CHECKING:
+    from carrier_core.turn import Turn
+
+
+@impl(trylast=True)
+def register_kinds() -> Kind:
+    from carrier_core.pipeline import Conversational
+
+    return Conversational()
+
+
+@impl(trylast=True)
+async def ensure_connection(turn: Turn) -> Connection:
+    return Connection(turn.person, turn.room, turn.inbound.world)
+
+
+@impl(trylast=True)
+async def decide(turn: Turn) -> Decision:
+    """Answer in a DM or over an API; elsewhere when the agent is addressed: mentioned, or answered to."""
+    message, agent = turn.message, turn.agent
+    if turn.room.kind in (RoomKind.DM, RoomKind.API):
+        return Decision(True, "a direct message")
+    names = {agent.name.lower(), agent.character.name.lower(), agent.character.username.lower()} - {""}
+    mentioned = {mention.lower() for mention in message.mentions}
+    if mentioned & names or agent.entity(turn.room.platform).id in mentioned:
+        return Decision(True, "the agent was mentioned")
+    if message.sender.bot:
+        return Decision(False, "a bot that did not mention the agent")
+    words = {word.strip(".,:;!?@'\"()").lower() for word in message.text.split()}
+    if words & names:
+        return Decision(True, "the agent was addressed by name")
+    return Decision(False, "not addressed to the agent")
+
+
+@impl(trylast=True)
+async def provide_state(turn: Turn) -> State | None:
+    """Everything that registered context provides, in the order of its plugins."""
+    answers = await turn.hooks.collect(turn.table.methods(Context, Context.provide), turn)
+    return State(tuple(part for answer in answers for part in answer.value.parts)) if answers else None
+
+
+@impl(trylast=True)
+async def recall(turn: Turn, query: Query) -> tuple[Recalled, ...]:
+    """What the store recalls; where memory services are registered, the better score of each memory counts."""
+    found = await turn.agent.memory.recall(query)
+    callers = turn.table.methods(Recaller, Recaller.recall)
+    if not callers.impls:
+        return found
+    best = {recalled.memory.id: recalled for recalled in found}
+    for answer in await turn.hooks.collect(callers, query):
+        for recalled in answer.value:
+            if recalled.memory.id not in best or best[recalled.memory.id].score < recalled.score:
+                best[recalled.memory.id] = recalled
+    ranked = sorted(best.values(), key=lambda recalled: recalled.score, reverse=True)
+    return tuple(ranked[: query.limit])
+
+
+@impl(trylast=True)
+async def assemble_prompt(turn: Turn, state: State) -> Prompt:
+    """Stable text first, so that providers can cache it; then the conversation; what changes comes with the last message."""
+    stable = tuple(part for part in state.parts if part.stable and not part.role)
+    lines = [part for part in state.parts if part.role]
+    moving = tuple(part for part in state.parts if not part.stable and not part.role)
+    messages = [PromptMessage("system", stable)] if stable else []
+    messages += [PromptMessage(part.role, (part,)) for part in lines]
+    if moving:
+        messages.append(PromptMessage("system", moving))
+    spoken = tuple(
+        Part(part.text, "message", turn.spoken, "user", turn.person.name, turn.memory_id, kind=part.kind, attachment=part.attachment)
+        for part in turn.message.content
+    )
+    messages.append(PromptMessage("user", spoken))
+    messages += _rounds(turn)
+    return Prompt(tuple(messages), await tools(turn))
+
+
+def _rounds(turn: Turn) -> list[PromptMessage]:
+    """What the model asked for in earlier rounds of this turn, and what came of it."""
+    messages: list[PromptMessage] = []
+    for done in turn.steps:
+        if done.name.startswith("generate/") and done.name.count("/") == 1 and isinstance(done.value, Completion):
+            messages.append(PromptMessage("assistant", done.value.parts, done.value.calls, carry=done.value.carry))
+        elif done.name.startswith("act/") and isinstance(done.value, ActionResult):
+            result = done.value
+            part = Part(result.text or ("done" if result.ok else "failed"), key="result", provenance=result.provenance)
+            messages.append(PromptMessage("tool", (part,), call=result.call))
+    return messages
+
+
+async def tools(turn: Turn) -> tuple[Tool, ...]:
+    """The actions that can be used in this turn, as the model is offered them."""
+    actions = [entry.thing for entry in await turn.agent.actions(turn) if isinstance(entry.thing, Action)]
+    return tuple(Tool(action.name, action.description, dict(action.parameters)) for action in actions)
+
+
+@impl(trylast=True)
+async def generate(turn: Turn, prompt: Prompt) -> Completion:
+    """Ask the provider that the prompt's model class maps to. What another provider wants carried is taken out."""
+    entry, model = turn.agent.model(prompt.model)
+    provider = entry.thing
+    assert isinstance(provider, Provider)
+    missing = provider.missing()
+    if missing:
+        raise ProviderError(missing, reason="auth")
+    messages = prompt.messages
+    if any(message.carry is not None and message.carry.provider != provider.name for message in messages):
+        messages = tuple(
+            PromptMessage(message.role, message.parts, message.calls, message.call)
+            if message.carry is not None and message.carry.provider != provider.name
+            else message
+            for message in messages
+        )
+        prompt = Prompt(messages, prompt.tools, prompt.model, prompt.max_tokens, prompt.temperature)
+    async with turn.agent.drafting(turn) as emit:
+        completion: Completion | None = await turn.hooks.call(turn.table.method(entry, Provider.generate), prompt, model, emit)
+    if completion is None:
+        raise ProviderError(f"{provider.name} returned nothing.", reason="invalid")
+    return completion
+
+
+@impl(trylast=True)
+async def authorize(turn: Turn, call: ActionCall) -> Authorization | None:
+    from carrier_core.pipeline import rule
+
+    return rule(turn, call)
+
+
+@impl(trylast=True)
+async def perform(turn: Turn, call: ActionCall) -> ActionResult | None:
+    """Perform the registered action of that name, if it is among those that this turn may use."""
+    available = await turn.agent.actions(turn)
+    entry = next((entry for entry in available if getattr(entry.thing, "name", "") == call.name), None)
+    if entry is None:
+        names = ", ".join(sorted(str(getattr(entry.thing, "name", "")) for entry in available)) or "none"
+        return ActionResult(f"{call.name} cannot be used here. There are: {names}.", ok=False)
+    result = await turn.hooks.call(turn.table.method(entry, Action.perform), turn, call)
+    return result if result is not None else ActionResult("done")
+
+
+@impl(trylast=True)
+async def evaluate(turn: Turn, draft: Draft) -> Evaluation | None:
+    """The strictest verdict of the registered evaluators."""
+    caller = turn.table.methods(Evaluator, Evaluator.evaluate)
+    if not caller.impls:
+        return None
+    answers = await turn.hooks.collect(caller, turn, draft)
+    ranking = ("block", "revise", "follow_up", "pass", "unknown")
+    ranked = sorted(answers, key=lambda answer: ranking.index(answer.value.verdict))
+    if not ranked:
+        return None
+    plugin, strictest = ranked[0]
+    return strictest if strictest.evaluator else Evaluation(strictest.verdict, strictest.feedback, plugin)
+
+
+@impl(trylast=True)
+async def deliver(turn: Turn, part: ReplyPart) -> Receipt:
+    """Hand a part to the client that the message came in through."""
+    entry = turn.agent.host.outlet(part.client, part.room.id)
+    if entry is None:
+        raise Rejected(f"There is no client {part.client or 'of that name'} to deliver it.")
+    receipt: Receipt | None = await turn.hooks.call(turn.table.method(entry, Client.send), part)
+    if receipt is None:
+        raise Rejected(f"The client {part.client} gave no receipt.")
+    return receipt
+

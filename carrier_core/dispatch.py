@@ -1,0 +1,566 @@
+"""The verbs: how the implementations of a hook are called, together or in turn, and what a failure costs.
+
+pluggy keeps the implementations and their order; it does not call them, because its caller cannot await, and one
+exception aborts its call. Every call of a plugin goes through this module, which names the plugin, bounds its time,
+checks the type of what it answers, and reports what went wrong. A dispatch has one deadline: whatever is running when it
+ends has failed; the verbs that go in turn arm it again for those that follow.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
+from enum import StrEnum
+from time import perf_counter
+from types import NoneType, UnionType
+from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar, Union, cast, get_args, get_origin, overload
+
+import anyio
+import pluggy
+
+from carrier_core.breaker import Breaker
+from carrier_core.errors import CarrierError, InDoubt, PluginError
+from carrier_core.prompts import Authorization, Ruling
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., object])
+
+PROJECT = "carrier"
+_spec = pluggy.HookspecMarker(PROJECT)
+_impl = pluggy.HookimplMarker(PROJECT)
+
+
+class Verb(StrEnum):
+    """How the implementations of a hook are called."""
+
+    GATHER = "gather"
+    COLLECT = "collect"
+    FIRST = "first"
+    TRANSFORM = "transform"
+    STRICTEST = "strictest"
+    OBSERVE = "observe"
+    ORDERED = "ordered"
+    AROUND = "around"
+    CALL = "call"
+
+
+class Contract(NamedTuple):
+    """What a hook promises: its verb, the seconds that one dispatch may take, and whether it acts on the world."""
+
+    verb: Verb
+    budget: float
+    effects: bool
+
+
+def step(verb: Verb, *, budget: float = 2.0, effects: bool = False) -> Callable[[F], F]:
+    """Mark a function as the specification of a hook. ``budget`` is in seconds, one deadline for the whole dispatch."""
+
+    def mark(function: F) -> F:
+        function.carrier_contract = Contract(verb, budget, effects)  # type: ignore[attr-defined]
+        return _spec(function)
+
+    return mark
+
+
+def method(*, budget: float = 2.0, effects: bool = False) -> Callable[[F], F]:
+    """Mark a method of a registered thing: it runs through dispatch under the name of the plugin that registered it."""
+
+    def mark(function: F) -> F:
+        function.carrier_contract = Contract(Verb.CALL, budget, effects)  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+@overload
+def impl(function: F) -> F: ...
+@overload
+def impl(
+    *, guard: bool = False, tryfirst: bool = False, trylast: bool = False, hook: str = ""
+) -> Callable[[F], F]: ...
+def impl(
+    function: F | None = None, *, guard: bool = False, tryfirst: bool = False, trylast: bool = False, hook: str = ""
+) -> F | Callable[[F], F]:
+    """Mark a function as the implementation of the hook that bears its name, or of ``hook``.
+
+    ``guard=True`` makes its failure, time-out, wrong type or quarantine stop the step, instead of costing only its answer.
+    ``tryfirst`` and ``trylast`` put it before or after all others; between equals the config's order counts.
+    """
+
+    def mark(marked: F) -> F:
+        marked.carrier_guard = guard  # type: ignore[attr-defined]
+        return _impl(marked, tryfirst=tryfirst, trylast=trylast, specname=hook or None)
+
+    return mark if function is None else mark(function)
+
+
+class Accepts:
+    """What a hook may answer, compiled from the return annotation of its specification."""
+
+    __slots__ = ("anything", "elements", "types")
+
+    def __init__(self, annotation: object) -> None:
+        self.types: tuple[type, ...] = ()
+        self.elements: tuple[type, ...] = ()
+        options = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+        self.anything = annotation is None or options == (NoneType,) or Any in options or object in options
+        for option in options:
+            if get_origin(option) is tuple:
+                self.types += (tuple,)
+                self.elements += tuple(entry for entry in get_args(option) if entry is not Ellipsis)
+            elif option is not NoneType and not self.anything:
+                self.types += (get_origin(option) or option,)
+
+    def __call__(self, value: object) -> bool:
+        if value is None or self.anything:
+            return True
+        if not isinstance(value, self.types):
+            return False
+        if self.elements and isinstance(value, tuple):
+            return all(isinstance(entry, self.elements) for entry in value)
+        return True
+
+    def __str__(self) -> str:
+        names = [
+            f"tuple[{' | '.join(entry.__name__ for entry in self.elements)}, ...]" if kind is tuple else kind.__name__
+            for kind in self.types
+        ]
+        return " or ".join([*names, "None"])
+
+
+class Impl:
+    """One implementation, ready to be called: ``picks`` are the positions of the arguments that it takes."""
+
+    __slots__ = ("breaker", "function", "guard", "hook", "picks", "plugin")
+
+    def __init__(
+        self,
+        plugin: str,
+        hook: str,
+        function: Callable[..., Any],
+        breaker: Breaker,
+        *,
+        picks: tuple[int, ...] | None = None,
+        guard: bool = False,
+    ) -> None:
+        self.plugin = plugin
+        self.hook = hook
+        self.function = function
+        self.breaker = breaker
+        self.picks = picks
+        self.guard = guard
+
+    def call(self, args: Sequence[object]) -> Any:
+        """Call it with those of the hook's arguments that it declares."""
+        if self.picks is None:
+            return self.function(*args)
+        return self.function(*[args[position] for position in self.picks])
+
+
+class Caller(Generic[P, R]):
+    """A hook with the implementations that one agent uses, first to last."""
+
+    __slots__ = ("accepts", "budget", "effects", "hook", "impls", "verb")
+
+    def __init__(self, hook: str, contract: Contract, accepts: Accepts, impls: Iterable[Impl]) -> None:
+        self.hook = hook
+        self.verb, self.budget, self.effects = contract
+        self.accepts = accepts
+        self.impls = tuple(impls)
+
+    def only(self, impl: Impl) -> Caller[P, R]:
+        """The same hook with one of its implementations."""
+        return Caller(self.hook, Contract(self.verb, self.budget, self.effects), self.accepts, (impl,))
+
+
+def contract_of(spec: Callable[..., object]) -> Contract:
+    """The contract of a function marked with :func:`step` or :func:`method`."""
+    return cast("Contract", spec.carrier_contract)  # type: ignore[attr-defined]
+
+
+def accepts_of(spec: Callable[..., object]) -> Accepts:
+    """What the hook may answer. Only the return annotation is resolved: the others may be there for type checkers alone."""
+    annotation: object = inspect.get_annotations(spec).get("return")
+    if isinstance(annotation, str):
+        annotation = eval(annotation, spec.__globals__)  # noqa: S307 - the spec's own source, not input
+    return Accepts(annotation)
+
+
+class Failure(NamedTuple):
+    """What an implementation did instead of answering. ``how`` is raised, timed_out, mistyped, cancelled or quarantined.
+
+    ``guard``: it stops its step. ``opened``: it was the failure that quarantined the implementation.
+    """
+
+    plugin: str
+    hook: str
+    how: str
+    message: str
+    error: BaseException | None = None
+    guard: bool = False
+    opened: bool = False
+
+
+class Answer(NamedTuple, Generic[T]):
+    """What one implementation answered, and whose it is."""
+
+    plugin: str
+    value: T
+
+
+class Trace(NamedTuple):
+    """One implementation that ran, for ``why``; the value is described when the turn is stored."""
+
+    step: str
+    hook: str
+    plugin: str
+    seconds: float
+    result: str
+    value: object
+
+
+running: ContextVar[Impl | None] = ContextVar("running", default=None)
+"""The implementation that runs now, so that what it asks of the host can be attributed to it."""
+
+_UNFINISHED = Failure("", "", "unfinished", "")
+
+
+class Hooks:
+    """Calls hooks on behalf of one turn, or of the host itself.
+
+    ``budgets`` overrides the seconds of single hooks; ``report`` is told of every failure; ``trace``, where it is given,
+    collects what ran; ``step`` is the name that the trace puts beside it; ``admit`` sees each answer before anybody else
+    and may return it changed.
+    """
+
+    __slots__ = ("admit", "budgets", "report", "step", "trace")
+
+    def __init__(
+        self,
+        *,
+        budgets: Mapping[str, float] | None = None,
+        report: Callable[[Failure], None] = lambda failure: None,
+        trace: list[Trace] | None = None,
+        admit: Callable[[Impl, object], object] | None = None,
+    ) -> None:
+        self.admit = admit
+        self.budgets = budgets or {}
+        self.report = report
+        self.trace = trace
+        self.step = ""
+
+    # --- the verbs ---
+
+    async def collect(self, caller: Caller[P, R], *args: P.args, **kwargs: P.kwargs) -> list[Answer[R]]:
+        """All at once under one deadline; the answers in order, each with its plugin; a failure costs its own."""
+        answers, failures = await self._together(caller, args)
+        _stop_at_guard(failures)
+        return answers
+
+    async def first(self, caller: Caller[P, R], *args: P.args, **kwargs: P.kwargs) -> Answer[R] | None:
+        """In order until one answers. None declines, a failure falls through; with effects a failure ends the step."""
+
+        def settle(impl: Impl, outcome: object) -> bool:
+            if isinstance(outcome, Failure):
+                if caller.effects and outcome.how != "quarantined":
+                    raise _effect_error(caller, outcome)
+                return False
+            answered.append(Answer(impl.plugin, cast("R", outcome)))
+            return True
+
+        answered: list[Answer[R]] = []
+        await self._in_turn(caller, args, settle)
+        return answered[0] if answered else None
+
+    async def transform(self, caller: Caller[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """In order, each on what the one before returned; the value is the last argument.
+
+        None keeps the value and a failure keeps the last good one. An answer of another type than the value (``Drop``,
+        ``Block``) ends the dispatch and is returned.
+        """
+        values: list[object] = list(args)
+        kind = type(values[-1])
+
+        def settle(impl: Impl, outcome: object) -> bool:
+            if not isinstance(outcome, Failure):
+                values[-1] = outcome
+            return not isinstance(values[-1], kind)
+
+        await self._in_turn(caller, values, settle)
+        return cast("R", values[-1])
+
+    async def strictest(
+        self, caller: Caller[P, Authorization], *args: P.args, **kwargs: P.kwargs
+    ) -> Authorization | None:
+        """All at once; deny over ask over allow; a failure denies; None when nobody answered."""
+        answers, failures = await self._together(caller, args)
+        for failure in failures:
+            return Authorization(Ruling.DENY, f"{failure.plugin} could not judge it: {failure.message}")
+        ranked = sorted((answer.value for answer in answers), key=lambda given: _STRICTNESS[given.ruling])
+        return ranked[-1] if ranked else None
+
+    async def observe(self, caller: Caller[P, R], *args: P.args, **kwargs: P.kwargs) -> None:
+        """All at once; whatever they answer or raise changes nothing."""
+        await self._together(caller, args)
+
+    async def ordered(
+        self, start: Caller[P, R], stop: Caller[P, R], required: Callable[[str], bool], *args: P.args, **kwargs: P.kwargs
+    ) -> list[Failure]:
+        """Start one after another. A failure of a required plugin stops those already started, in reverse, and raises."""
+        failures: list[Failure] = []
+        started: list[str] = []
+        for impl in start.impls:
+            failed = await self._alone(start, impl, args)
+            if isinstance(failed, Failure):
+                failures.append(failed)
+                if required(impl.plugin):
+                    await self.unwind(stop, started, *args)
+                    raise PluginError(
+                        f"{impl.plugin} is required and did not start: {failed.message}.",
+                        plugin=impl.plugin,
+                        hook=start.hook,
+                    ) from failed.error
+            else:
+                started.append(impl.plugin)
+        return failures
+
+    async def unwind(self, stop: Caller[P, R], plugins: Sequence[str], *args: object) -> None:
+        """Stop these plugins in reverse order, each within the budget, whatever the others do."""
+        wanted = set(plugins)
+        for impl in reversed(stop.impls):
+            if impl.plugin in wanted:
+                await self._alone(stop, impl, args)
+
+    async def around(self, caller: Caller[..., Any], *args: object, call: Callable[[], Awaitable[T]]) -> T:
+        """The wrappers of the hook about ``call``, the first outermost. Each may call inward once; failures propagate."""
+        for impl in reversed(caller.impls):
+            call = _Wrapped(self, caller, impl, args, call)
+        return await call()
+
+    async def call(self, caller: Caller[..., R], *args: object) -> R | None:
+        """One method of one registered thing; a failure is raised, as the error that it was where that is Carrier's."""
+        impl = caller.impls[0]
+        outcome = await self._alone(caller, impl, args)
+        if isinstance(outcome, Failure):
+            raise _effect_error(caller, outcome)
+        return cast("R | None", outcome)
+
+    # --- how they are called ---
+
+    async def _together(self, caller: Caller[P, R], args: Sequence[object]) -> tuple[list[Answer[R]], list[Failure]]:
+        impls = caller.impls
+        outcomes: list[object] = [_UNFINISHED] * len(impls)
+
+        async def one(position: int, impl: Impl) -> None:
+            outcomes[position] = await self._attempt(caller, impl, args)
+
+        started = perf_counter()
+        with anyio.move_on_after(self._budget(caller)):
+            if len(impls) == 1:
+                await one(0, impls[0])
+            elif impls:
+                async with anyio.create_task_group() as group:
+                    for position, impl in enumerate(impls):
+                        group.start_soon(one, position, impl)
+        answers: list[Answer[R]] = []
+        failures: list[Failure] = []
+        for impl, outcome in zip(impls, outcomes, strict=True):
+            if outcome is _UNFINISHED:
+                outcome = self._timed_out(caller, impl, started)
+            if isinstance(outcome, Failure):
+                failures.append(outcome)
+            elif outcome is not None:
+                answers.append(Answer(impl.plugin, cast("R", outcome)))
+        return answers, failures
+
+    async def _in_turn(
+        self, caller: Caller[P, R], args: Sequence[object], settle: Callable[[Impl, object], bool]
+    ) -> None:
+        """Hand every answer and failure to ``settle`` until it returns True, arming the deadline again after a time-out."""
+        position = 0
+        while position < len(caller.impls):
+            started = perf_counter()
+            with anyio.move_on_after(self._budget(caller)) as scope:
+                for impl in caller.impls[position:]:
+                    outcome = await self._attempt(caller, impl, args)
+                    position += 1
+                    if isinstance(outcome, Failure):
+                        _stop_at_guard((outcome,))
+                    if outcome is not None and settle(impl, outcome):
+                        return
+                    if scope.cancel_called:
+                        break  # it answered, but late: those that follow get a deadline of their own
+            if scope.cancelled_caught:
+                late = self._timed_out(caller, caller.impls[position], started)
+                _stop_at_guard((late,))
+                if settle(caller.impls[position], late):
+                    return
+                position += 1
+
+    async def _alone(self, caller: Caller[P, R], impl: Impl, args: Sequence[object]) -> object:
+        started = perf_counter()
+        with anyio.move_on_after(self._budget(caller)):
+            return await self._attempt(caller, impl, args)
+        return self._timed_out(caller, impl, started)
+
+    async def _attempt(self, caller: Caller[P, R], impl: Impl, args: Sequence[object]) -> object:
+        """The answer of one implementation, None, or its failure. Only a cancellation from outside is raised."""
+        if not impl.breaker.allows():
+            return self._failed(impl, "quarantined", "it is quarantined because it kept failing", 0.0)
+        started = perf_counter()
+        token = running.set(impl)
+        try:
+            value = await impl.call(args)
+        except anyio.get_cancelled_exc_class() as error:
+            if is_cancelled():
+                impl.breaker.released()
+                raise
+            return self._failed(impl, "cancelled", "it awaited something that was cancelled", started, error)
+        except (Exception, SystemExit) as error:
+            return self._failed(impl, "raised", f"{type(error).__name__}: {error}", started, error)
+        finally:
+            running.reset(token)
+        if not caller.accepts(value):
+            if inspect.iscoroutine(value):
+                value.close()
+            message = f"it returned {type(value).__name__}, expected {caller.accepts}"
+            return self._failed(impl, "mistyped", message, started)
+        impl.breaker.succeeded()
+        if self.admit is not None and value is not None:
+            value = self.admit(impl, value)
+        if self.trace is not None:
+            result = "declined" if value is None else "answered"
+            self.trace.append(Trace(self.step, impl.hook, impl.plugin, perf_counter() - started, result, value))
+        return value
+
+    def _timed_out(self, caller: Caller[P, R], impl: Impl, started: float) -> Failure:
+        message = f"it did not answer within {self._budget(caller):g} s"
+        return self._failed(impl, "timed_out", message, started)
+
+    def _failed(
+        self, impl: Impl, how: str, message: str, started: float, error: BaseException | None = None
+    ) -> Failure:
+        opened = how != "quarantined" and impl.breaker.failed(error)
+        failure = Failure(impl.plugin, impl.hook, how, message, error, impl.guard, opened)
+        if self.trace is not None:
+            seconds = perf_counter() - started if started else 0.0
+            self.trace.append(Trace(self.step, impl.hook, impl.plugin, seconds, how, message))
+        self.report(failure)
+        return failure
+
+    def _budget(self, caller: Caller[P, R]) -> float:
+        return self.budgets.get(caller.hook, caller.budget)
+
+
+_STRICTNESS = {Ruling.ALLOW: 0, Ruling.ASK: 1, Ruling.DENY: 2, Ruling.UNKNOWN: 3}
+
+
+class _Wrapped:
+    """One layer of an onion: a wrapper and what lies within it. Its budget counts only the time outside its inward call."""
+
+    __slots__ = ("_args", "_call", "_caller", "_entered", "_error", "_hooks", "_impl", "_scope")
+
+    def __init__(
+        self,
+        hooks: Hooks,
+        caller: Caller[..., Any],
+        impl: Impl,
+        args: tuple[object, ...],
+        call: Callable[[], Awaitable[Any]],
+    ) -> None:
+        self._hooks, self._caller, self._impl, self._args, self._call = hooks, caller, impl, args, call
+        self._entered = False
+        self._error: BaseException | None = None
+        self._scope = anyio.CancelScope()
+
+    async def __call__(self) -> Any:
+        hooks, impl = self._hooks, self._impl
+        budget = hooks._budget(self._caller)
+        started = perf_counter()
+        if not impl.breaker.allows():
+            _stop_at_guard([hooks._failed(impl, "quarantined", "it is quarantined", 0.0)])
+            return await self._call()
+        token = running.set(impl)
+        try:
+            self._scope.deadline = anyio.current_time() + budget
+            with self._scope:
+                value = await impl.call((*self._args, self._inward))
+                impl.breaker.succeeded()
+                if hooks.trace is not None:
+                    seconds = perf_counter() - started
+                    hooks.trace.append(Trace(hooks.step, impl.hook, impl.plugin, seconds, "passed", None))
+                return value
+        except (Exception, SystemExit) as error:
+            if error is self._error:
+                impl.breaker.released()
+                raise
+            raise self._blame(hooks._failed(impl, "raised", f"{type(error).__name__}: {error}", started, error)) from error
+        except anyio.get_cancelled_exc_class() as error:
+            impl.breaker.released()
+            if error is self._error or is_cancelled():
+                raise
+            raise self._blame(hooks._failed(impl, "cancelled", "it awaited something cancelled", started)) from error
+        finally:
+            running.reset(token)
+        raise self._blame(hooks._timed_out(self._caller, impl, started))
+
+    async def _inward(self) -> Any:
+        if self._entered:
+            raise PluginError(
+                f"{self._impl.plugin} called inward twice in {self._impl.hook}; a wrapper may do so once.",
+                plugin=self._impl.plugin,
+                hook=self._impl.hook,
+            )
+        self._entered = True
+        left = self._scope.deadline - anyio.current_time()
+        self._scope.deadline = float("inf")
+        token = running.set(None)
+        try:
+            return await self._call()
+        except BaseException as error:
+            self._error = error
+            raise
+        finally:
+            running.reset(token)
+            self._scope.deadline = anyio.current_time() + left
+
+    def _blame(self, failure: Failure) -> PluginError:
+        return PluginError(
+            f"{failure.plugin} failed in {failure.hook} ({failure.message}).", plugin=failure.plugin, hook=failure.hook
+        )
+
+
+def is_cancelled() -> bool:
+    """Whether the task that runs has really been cancelled, as opposed to a stray ``CancelledError`` that a plugin let out."""
+    import asyncio
+
+    if anyio.current_effective_deadline() == float("-inf"):
+        return True
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _stop_at_guard(failures: Iterable[Failure]) -> None:
+    for failure in failures:
+        if failure.guard:
+            raise PluginError(
+                f"The guard {failure.plugin} failed in {failure.hook} ({failure.message}), so the step was stopped.",
+                plugin=failure.plugin,
+                hook=failure.hook,
+            ) from failure.error
+
+
+def _effect_error(caller: Caller[..., Any], failure: Failure) -> CarrierError:
+    """What a failed effect is raised as: Carrier's own errors as they are; doubt where it was cut off in the middle."""
+    if isinstance(failure.error, CarrierError):
+        return failure.error
+    if failure.how == "timed_out" and caller.effects:
+        return InDoubt(f"{failure.plugin} was cut off in {failure.hook}: {failure.message}.")
+    error = PluginError(
+        f"{failure.plugin} failed in {failure.hook}: {failure.message}.", plugin=failure.plugin, hook=failure.hook
+    )
+    error.__cause__ = failure.error
+    return error

@@ -1,0 +1,553 @@
+"""The host: it wires plugins, store, agents and clients together, takes what comes in and keeps it all running."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import msgspec
+from anyio.abc import TaskGroup
+
+from carrier_core import specs
+from carrier_core.agent import AgentRuntime
+from carrier_core.breaker import Quarantine
+from carrier_core.dispatch import Caller, Failure, Hooks
+from carrier_core.errors import CarrierError, PluginError, Unavailable
+from carrier_core.events import Events
+from carrier_core.logs import logger
+from carrier_core.memory import Store
+from carrier_core.messages import (
+    Drop,
+    Entity,
+    Inbound,
+    InboundKind,
+    Memory,
+    Receipt,
+    ReplyPart,
+    Room,
+    make_id,
+)
+from carrier_core.outcomes import Event, TurnRecord
+from carrier_core.plugins import CORE, Plugins, Registered, things_named
+from carrier_core.prompts import Json
+from carrier_core.reception import clean
+from carrier_core.records import decode, encode
+from carrier_core.scheduler import Rooms, Row
+from carrier_core.table import Table
+from carrier_core.things import Accepted, Client, Taken
+from carrier_core.why import explain, summary
+
+if TYPE_CHECKING:
+    from carrier_core.settings import Config
+
+LOCAL = "local"
+"""The platform of rooms that the command line makes, and the name of the host's own way out to them."""
+
+_REMEMBERED = 10_000  # ended turns whose summary is kept in memory, for whoever waits for one
+
+
+class Local(Client):
+    """The host's own way out: whoever waits for the turn reads the reply from its record."""
+
+    name = LOCAL
+    platform = LOCAL
+
+    async def run(self, host: object, started: Callable[[], None]) -> None:
+        """There is nothing to connect to."""
+        started()
+
+    async def send(self, part: ReplyPart) -> Receipt:
+        """Nothing has to be sent."""
+        return Receipt(part.key, at=time.time())
+
+
+class Host:
+    """One process that runs agents. Make it with a configuration without faults, then ``async with host.running()``.
+
+    ``state`` is the folder of the embedded store. ``clock`` gives seconds since the epoch, ``monotonic`` seconds that only
+    go forward. ``clients`` chooses which clients run: ``daemon`` (all but the interactive ones), ``interactive`` or ``none``.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        state: Path,
+        *,
+        plugins: Plugins | None = None,
+        clients: str = "daemon",
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.config = config
+        self.state = state
+        self.clock = clock
+        self.log = logger()
+        self.owner = f"{os.uname().nodename}/{os.getpid()}/{os.urandom(4).hex()}"
+        limits = config.settings.limits
+        self.budgets = dict(limits.budgets)
+        self.quarantine = Quarantine(
+            monotonic,
+            failures=limits.breaker_failures,
+            window=limits.breaker_window,
+            cooldown=limits.breaker_cooldown,
+            exempt=CORE,
+        )
+        self.plugins = plugins or load_plugins(config)
+        self.table = Table(self.plugins, self.quarantine)
+        self.hooks = Hooks(budgets=self.budgets, report=self.failed)
+        self.events = Events(self.log)
+        self.events.watch(self.table)
+        self.agents: dict[str, AgentRuntime] = {}
+        self.store: Store = choose_store(config, self.plugins)
+        self.rooms: Rooms
+        self.ready = anyio.Event()
+        self.degraded: dict[str, str] = {}
+        self.relays: dict[tuple[str, str], Registered] = {}
+        self._mode = clients
+        self._local = Registered(CORE, Local())
+        self._clients: dict[str, Registered] = {LOCAL: self._local}
+        self._up: set[str] = {LOCAL}
+        self._waiters: dict[str, anyio.Event] = {}
+        self._ended: dict[str, dict[str, Json]] = {}
+        self._started: list[str] = []
+        self._group: TaskGroup
+        self._failed: Exception | None = None
+
+    # --- initialisation ---
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Host]:
+        """Start everything, hand out the host when it is ready, stop everything in reverse."""
+        self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        await self.store.open(self.state)
+        try:
+            async with anyio.create_task_group() as group:
+                self._group = group
+                self.rooms = Rooms(group, self._handle, most=self.config.settings.limits.rooms)
+                group.start_soon(self.events.run, self.table, Hooks(budgets=self.budgets, report=self._unobserved))
+                try:
+                    await self._start()
+                    yield self
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        await self._stop()
+                    group.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self.store.close()
+        if self._failed is not None:
+            raise self._failed
+
+    async def _start(self) -> None:
+        for plugin in self.plugins.found.values():
+            if plugin.state == "failed":
+                self.degraded[plugin.name] = plugin.why
+                self.log.warning("plugin_left_out", plugin=plugin.name, why=plugin.why)
+        await self._start_plugins()
+        for name in self.config.settings.agents:
+            await self._start_agent(name)
+        await self._start_clients()
+        if self._mode == "daemon":
+            await self._recover()
+        self.ready.set()
+
+    async def _start_plugins(self) -> None:
+        start: Caller[..., None] = self.table.caller(specs.start_host)
+        stop: Caller[..., None] = self.table.caller(specs.stop_host)
+        for impl in start.impls:
+            found = self.plugins.found.get(impl.plugin)
+            settings = found.settings if found is not None else None
+            alone = start.only(impl)
+            failures = await self.hooks.ordered(alone, stop, lambda plugin: False, self, settings)
+            if not failures:
+                self._started.append(impl.plugin)
+                continue
+            self.degraded[impl.plugin] = failures[0].message
+            if self.plugins.found[impl.plugin].required:
+                await self.hooks.unwind(stop, self._started, self)
+                self._started.clear()
+                raise PluginError(
+                    f"{impl.plugin} is required and did not start: {failures[0].message}.",
+                    plugin=impl.plugin,
+                    hook="start_host",
+                ) from failures[0].error
+        self._started += [
+            impl.plugin
+            for impl in stop.impls
+            if impl.plugin not in self._started and impl.plugin not in self.degraded
+        ]
+
+    async def _start_agent(self, name: str) -> None:
+        agent = self._make_agent(self.config, name)
+        table = agent.table("")
+        self.events.watch(table)
+        failures = await self.hooks.ordered(
+            table.caller(specs.start_agent),
+            table.caller(specs.stop_agent),
+            lambda plugin: self.plugins.found[plugin].required,
+            agent,
+        )
+        for failure in failures:
+            self.degraded[failure.plugin] = f"{name}: {failure.message}"
+        self.agents[name] = agent
+
+    def _make_agent(self, config: Config, name: str, generation: int = 1) -> AgentRuntime:
+        """An agent as a configuration has it. ConfigError names what cannot be used."""
+        from carrier_core.character import load_character
+
+        loaded = load_character(config.character_path(name))
+        for note in loaded.notes:
+            self.log.info("character_note", agent=name, field=note.field, reason=note.reason, line=note.line)
+        agent = AgentRuntime(self, name, config.settings.agents[name], loaded.character, config, generation)
+        agent.model("large")
+        return agent
+
+    async def reload(self, config: Config) -> tuple[str, ...]:
+        """Take over agents, characters, limits and policy of a configuration that was read again, all or nothing.
+
+        Returns what changed but needs a restart. Turns that run end as they began, but for the policy.
+        """
+        again = [key for key in ("plugins", "memory", "clients", "plugin") if _section(config, key) != _section(self.config, key)]
+        made = {}
+        for name in config.settings.agents:
+            older = self.agents.get(name)
+            made[name] = self._make_agent(config, name, older.generation + 1 if older else 1)
+            if older is not None:
+                made[name].inherit(older)
+        started = [name for name in made if name not in self.agents]
+        self.config, self.agents = config, made
+        self.budgets.clear()
+        self.budgets.update(config.settings.limits.budgets)
+        for name, agent in made.items():
+            table = agent.table("")
+            self.events.watch(table)
+            if name in started:
+                stop: Caller[..., None] = table.caller(specs.stop_agent)
+                await self.hooks.ordered(table.caller(specs.start_agent), stop, lambda plugin: False, agent)
+        return tuple(again)
+
+    async def _start_clients(self) -> None:
+        required = self.config.settings.plugins.required
+        for entry in self.plugins.all(Client):
+            client = entry.thing
+            if not isinstance(client, Client) or self._mode == "none":
+                continue
+            if client.interactive != (self._mode == "interactive"):
+                continue
+            self._clients[client.name] = entry
+            if client.interactive:
+                self._up.add(client.name)
+                continue
+            up = anyio.Event()
+            self._group.start_soon(self._keep_running, client, up)
+            if entry.plugin in required:
+                with anyio.move_on_after(60.0):
+                    await up.wait()
+                if not up.is_set():
+                    raise Unavailable(f"The client {client.name} is required and did not come up within 60 s.")
+
+    async def _keep_running(self, client: Client, up: anyio.Event) -> None:
+        """Run a client until the host stops; a failure is reported and it is run again, after a while."""
+        delay = 1.0
+
+        def started() -> None:
+            nonlocal delay
+            delay = 1.0
+            self._up.add(client.name)
+            self.degraded.pop(f"client {client.name}", None)
+            up.set()
+            self.log.info("client_started", client=client.name)
+
+        while True:
+            try:
+                await client.run(ClientView(self, client), started)
+                why = "it ended"
+            except (Exception, SystemExit) as error:
+                why = f"{type(error).__name__}: {error}"
+            self._up.discard(client.name)
+            self.degraded[f"client {client.name}"] = why
+            self.log.error("client_failed", client=client.name, error=why, again_in=delay)
+            await anyio.sleep(delay)
+            delay = min(delay * 2, 60.0)
+
+    async def _recover(self) -> None:
+        """Take up what an earlier process left: turns in the middle end visibly, messages that wait are answered."""
+        for record in await self.store.journal.unfinished():
+            if record.agent in self.agents:
+                await self.agents[record.agent].give_up(record)
+        for agent, room in await self.store.journal.ready():
+            if agent not in self.agents:
+                continue
+            for row in await self.store.journal.pending(agent, room):
+                self.rooms.push(agent, room, Row(row.seq, decode(row.payload, Inbound)))
+
+    async def _stop(self) -> None:
+        """Let running turns end, within the limit; then stop agents and plugins, the last started first."""
+        if hasattr(self, "rooms"):
+            self.rooms.close()
+            with anyio.move_on_after(self.config.settings.limits.stop_seconds):
+                await self.rooms.idle()
+        for agent in reversed(self.agents.values()):
+            table = agent.table("")
+            await self.hooks.unwind(table.caller(specs.stop_agent), [*self.plugins.found, CORE], agent)
+        await self.hooks.unwind(self.table.caller(specs.stop_host), self._started, self)
+        self.events.close()
+
+    # --- reception ---
+
+    async def accept(self, inbound: Inbound) -> Accepted:
+        """Take what a client hands over; returns once it is durable for every agent that hears it."""
+        inbound = clean(inbound, self.config.settings.limits.message_bytes)
+        if inbound.kind is InboundKind.STOP:
+            return self._stop_turn(inbound)
+        if inbound.kind is InboundKind.MESSAGE and not inbound.message.content:
+            return self._drop(inbound, "the message is empty")
+        caller = self.table.caller(specs.receive)
+        if caller.impls:
+            try:
+                received = await self.hooks.transform(caller, inbound)
+            except PluginError as error:
+                return self._drop(inbound, error.message)
+            if isinstance(received, Drop):
+                return self._drop(inbound, received.reason)
+            assert isinstance(received, Inbound)
+            inbound = received
+        hearing = [agent for agent in self._hearing(inbound)]
+        if not hearing:
+            return self._drop(inbound, f"no agent hears the client {inbound.client}")
+        if inbound.kind is not InboundKind.MESSAGE:
+            return await self._apply(inbound, hearing)
+        payload = encode(inbound)
+        return Accepted(tuple([await self._append(agent, inbound, payload) for agent in hearing]))
+
+    def _hearing(self, inbound: Inbound) -> Iterable[AgentRuntime]:
+        if inbound.agent:
+            agent = self.agents.get(inbound.agent)
+            if agent is None:
+                there = ", ".join(self.agents) or "none"
+                raise CarrierError(f"There is no agent {inbound.agent}.", remedy=f"There are: {there}.")
+            return (agent,)
+        return (agent for agent in self.agents.values() if agent.hears(inbound.client))
+
+    async def _append(self, agent: AgentRuntime, inbound: Inbound, payload: bytes) -> Taken:
+        room = inbound.room.id
+        appended = await self.store.journal.append_inbound(agent.name, room, inbound.dedupe_key, payload)
+        turn = agent.turn_id(room, appended.seq)
+        if appended.is_new:
+            if turn not in self._ended:
+                self._waiters.setdefault(turn, anyio.Event())
+            self.rooms.push(agent.name, room, Row(appended.seq, inbound))
+            self._happened("message_received", inbound, agent.name, turn, kind=str(inbound.kind), seq=appended.seq)
+        return Taken(agent.name, appended.seq, turn, appended.is_new)
+
+    async def _apply(self, inbound: Inbound, hearing: Iterable[AgentRuntime]) -> Accepted:
+        """What needs no turn: an edit or a deletion changes the memory of the message. The rest is only told to watchers."""
+        for agent in hearing:
+            key = make_id("memory", agent.name, make_id(inbound.room.platform, inbound.room.realm, "message", inbound.target))
+            if inbound.kind is InboundKind.DELETE:
+                await self.store.memory.forget((key,))
+            elif inbound.kind is InboundKind.EDIT:
+                known = await self.store.memory.get((key,))
+                for memory in (memory for memory in known if memory.entity == inbound.message.sender.id):
+                    edited: Memory = msgspec.structs.replace(memory, content=inbound.message.content)
+                    await self.store.memory.put((edited,))
+            self._happened("message_received", inbound, agent.name, "", kind=str(inbound.kind))
+        if inbound.kind in (InboundKind.APPROVAL, InboundKind.CHOICE):
+            return self._drop(inbound, "no turn waits for it")
+        return Accepted()
+
+    def _stop_turn(self, inbound: Inbound) -> Accepted:
+        stopped = [agent.stop(inbound.room.id, inbound.target) for agent in self._hearing(inbound)]
+        return Accepted(reason="" if any(stopped) else "no such turn is running")
+
+    def _drop(self, inbound: Inbound, reason: str) -> Accepted:
+        self._happened("message_dropped", inbound, inbound.agent, "", reason=reason)
+        return Accepted(reason=reason)
+
+    def _happened(self, name: str, inbound: Inbound, agent: str, turn: str, **data: Json) -> None:
+        self.events.emit(Event(name, self.clock(), agent, inbound.room.id, turn, data=data))
+
+    # --- turns ---
+
+    async def _handle(self, agent: str, row: Row) -> None:
+        runtime = self.agents[agent]
+        try:
+            await runtime.handle(row)
+        except Exception as error:
+            self.log.exception("turn_not_recorded", agent=agent, room=row.inbound.room.id, error=str(error))
+            turn = runtime.turn_id(row.inbound.room.id, row.seq)
+            self._ended_with(turn, {"turn": turn, "agent": agent, "status": "failed", "reason": str(error), "reply": None})
+            if isinstance(error, Unavailable):
+                self.degraded["store"] = error.message
+
+    def finished(self, record: TurnRecord, room: str) -> None:
+        """Called by an agent when a turn has ended: whoever waits for it is told."""
+        self._ended_with(record.id, summary(record, room))
+
+    def _ended_with(self, turn: str, result: dict[str, Json]) -> None:
+        self._ended[turn] = result
+        if len(self._ended) > _REMEMBERED:
+            del self._ended[next(iter(self._ended))]
+        waiter = self._waiters.pop(turn, None)
+        if waiter is not None:
+            waiter.set()
+
+    async def wait(self, turn: str) -> dict[str, Json]:
+        """Wait until a turn has ended; what ``carrierd chat --json`` prints."""
+        waiter = self._waiters.get(turn)
+        if waiter is not None:
+            await waiter.wait()
+        if turn in self._ended:
+            return self._ended[turn]
+        record = await self.store.journal.turn(turn)
+        if record is None:
+            raise CarrierError(f"There is no turn {turn}.", remedy="`carrierd why last` shows the latest one.")
+        room = await self.store.memory.room(record.room)
+        return summary(record, room.name if room is not None else record.room)
+
+    async def why(self, turn: str) -> dict[str, Json]:
+        """What ``carrierd why TURN --json`` prints."""
+        return await explain(self.store, turn)
+
+    async def ask(self, *, agent: str, room: str, person: str, text: str) -> dict[str, Json]:
+        """Say something in a room of the command line and wait for the answer."""
+        agent = agent or next(iter(self.agents))
+        where = Room.of(LOCAL, room)
+        who = Entity.of(LOCAL, person)
+        event = f"{self.owner}/{os.urandom(8).hex()}"
+        said = Inbound.say(where, who, text, event=event, at=self.clock(), client=LOCAL, agent=agent)
+        accepted = await self.accept(said)
+        if not accepted.heard:
+            raise CarrierError(f"The message was not taken: {accepted.reason}.")
+        return await self.wait(accepted.heard[0].turn)
+
+    async def reset(self, agent: str, room: str) -> int:
+        """Forget what was said in a room, given its id."""
+        count = 0
+        while memories := await self.store.memory.list(agent=agent, room=room, limit=500):
+            count += await self.store.memory.forget(tuple(memory.id for memory in memories))
+        return count
+
+    # --- what plugins and clients see of it ---
+
+    def outlet(self, client: str, room: str) -> Registered | None:
+        """The way out to a room: a connection to this daemon that has it open, or the client if it runs here."""
+        return self.relays.get((client, room)) or self._clients.get(client)
+
+    async def status(self) -> dict[str, Json]:
+        """What the daemon is doing."""
+        return {
+            "ready": self.ready.is_set(),
+            "pid": os.getpid(),
+            "agents": list(self.agents),
+            "clients": {name: name in self._up for name in self._clients if name != LOCAL},
+            "plugins": {name: plugin.state for name, plugin in self.plugins.found.items()},
+            "degraded": dict(self.degraded),
+            "quarantined": [f"{plugin}:{hook}" for plugin, hook in self.quarantine.quarantined()],
+            "running": self.rooms.busy,
+            "queued": self.rooms.queued,
+        }
+
+    def failed(self, failure: Failure, *, agent: str = "", room: str = "", turn: str = "") -> None:
+        """Log and tell that an implementation failed. The host's own defaults fail because something they called did, which
+        was told already."""
+        if failure.plugin == CORE and isinstance(failure.error, CarrierError):
+            return
+        self.log.warning(
+            "plugin_failed",
+            plugin=failure.plugin,
+            hook=failure.hook,
+            how=failure.how,
+            message=failure.message,
+            **({"turn": turn} if turn else {}),
+        )
+        if failure.opened:
+            self.log.error("plugin_quarantined", plugin=failure.plugin, hook=failure.hook)
+        data: dict[str, Json] = {"hook": failure.hook, "how": failure.how, "message": failure.message}
+        self.events.emit(Event("plugin_failed", self.clock(), agent, room, turn, failure.plugin, data))
+
+    def _unobserved(self, failure: Failure) -> None:
+        """A watcher of events failed: logged only, because an event about it could fail it again."""
+        self.log.warning("plugin_failed", plugin=failure.plugin, hook=failure.hook, how=failure.how, message=failure.message)
+
+
+class ClientView:
+    """The host as one client sees it."""
+
+    def __init__(self, host: Host, client: Client) -> None:
+        self._host = host
+        self._client = client
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """The names of the agents that this client speaks for."""
+        return tuple(name for name, agent in self._host.agents.items() if agent.hears(self._client.name))
+
+    async def accept(self, inbound: Inbound) -> Accepted:
+        """Hand over what came in; it is marked as coming through this client."""
+        if inbound.client != self._client.name:
+            inbound = msgspec.structs.replace(inbound, client=self._client.name)
+        return await self._host.accept(inbound)
+
+    async def wait(self, turn: str) -> dict[str, Json]:
+        """Wait until a turn has ended."""
+        return await self._host.wait(turn)
+
+    async def why(self, turn: str) -> dict[str, Json]:
+        """Why an agent said what it said."""
+        return await self._host.why(turn)
+
+    async def status(self) -> dict[str, Json]:
+        """What the daemon is doing."""
+        return await self._host.status()
+
+    async def reset(self, agent: str, room: str) -> int:
+        """Forget the conversation of a room."""
+        return await self._host.reset(agent, room)
+
+
+def _section(config: Config, key: str) -> object:
+    return getattr(config.settings, key)
+
+
+def load_plugins(config: Config) -> Plugins:
+    """Find and load the plugins of a configuration. The first fault of the configuration is raised, and the failure of a
+    required plugin; any other plugin that cannot be loaded is left out."""
+    plugins = Plugins(config)
+    plugins.find()
+    plugins.load()
+    plugins.take_secrets()
+    if plugins.faults:
+        raise plugins.faults[0]
+    for plugin in plugins.found.values():
+        if plugin.state == "failed" and plugin.required and plugin.error is not None:
+            raise plugin.error
+    return plugins
+
+
+def choose_store(config: Config, plugins: Plugins) -> Store:
+    """The store that the configuration names, or the only one there is. ConfigError if there is no such."""
+    stores = plugins.things[Store]
+    name = config.settings.memory.store
+    there = things_named(stores.values())
+    if name is not None:
+        if name not in stores:
+            raise config.fault(("memory", "store"), f"There is no store {name}.", f"There are: {there}.")
+        chosen = stores[name].thing
+    elif len(stores) == 1:
+        chosen = next(iter(stores.values())).thing
+    elif not stores:
+        failed = [p for p in plugins.found.values() if p.state == "failed"]
+        why = f" {failed[0].name} failed: {failed[0].why}" if failed else ""
+        raise config.fault(
+            ("plugins", "enabled"), f"No store for memories is enabled.{why}", "Enable a plugin that brings one."
+        )
+    else:
+        raise config.fault(("memory",), f"There are several stores: {there}.", "Name one as `store` in [memory].")
+    assert isinstance(chosen, Store)
+    return chosen

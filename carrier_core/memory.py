@@ -1,0 +1,97 @@
+"""Memory: what agents remember, of whom and where. A contract that store plugins fulfil.
+
+Journal and memory share one database, so that what a turn remembers is written in the transaction that ends it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from carrier_core.journal import Journal
+from carrier_core.messages import Entity, Memory, MemoryKind, Query, Recalled, Room
+from carrier_core.outcomes import Connection
+from carrier_core.provenance import Readers
+
+
+class MemoryStore(ABC):
+    """Memories, entities, rooms and who takes part in them."""
+
+    @abstractmethod
+    async def put(self, memories: tuple[Memory, ...]) -> None:
+        """Store memories; one with a known id replaces the older, in every index."""
+
+    @abstractmethod
+    async def get(self, ids: tuple[str, ...]) -> tuple[Memory, ...]:
+        """The memories with these ids, in this order; those that are not there are left out."""
+
+    @abstractmethod
+    async def history(self, agent: str, room: str, *, limit: int, before: float | None = None) -> tuple[Memory, ...]:
+        """The last ``limit`` messages of a room as the agent knows them, oldest first, ``before`` a time if given."""
+
+    @abstractmethod
+    async def recall(self, query: Query) -> tuple[Recalled, ...]:
+        """The memories that answer a query best, best first; never one whose audience does not admit all its readers."""
+
+    @abstractmethod
+    async def list(
+        self, *, agent: str = "", room: str = "", entity: str = "", kind: MemoryKind | None = None, limit: int = 50
+    ) -> tuple[Memory, ...]:
+        """The newest memories that fit, newest first."""
+
+    @abstractmethod
+    async def forget(self, ids: tuple[str, ...]) -> int:
+        """Remove memories from every table and index; returns how many there were."""
+
+    @abstractmethod
+    async def connect(self, agent: str, connection: Connection) -> bool:
+        """Store an entity, its world and room, and that both the entity and the agent take part in the room.
+
+        Returns whether this is the first time that the entity is seen there. What is known is updated (names).
+        """
+
+    @abstractmethod
+    async def room(self, room: str) -> Room | None:
+        """The room with this id."""
+
+    @abstractmethod
+    async def rooms(self, *, agent: str = "") -> tuple[Room, ...]:
+        """All rooms, or those that an agent takes part in."""
+
+    @abstractmethod
+    async def participants(self, room: str) -> tuple[Entity, ...]:
+        """The people and bots that were seen in a room, the agents of this host left out."""
+
+    @abstractmethod
+    async def readers(self, room: Room) -> Readers:
+        """Who would read a text that is said in the room: see :class:`~carrier_core.provenance.Readers`.
+
+        Persons are listed only where ``room.listed`` and somebody is known to be there.
+        """
+
+
+class Store(ABC):
+    """One database with a journal and the memories, opened by the host on its state directory."""
+
+    name: str
+    journal: Journal
+    memory: MemoryStore
+
+    @abstractmethod
+    async def open(self, folder: Path) -> None:
+        """Open or create the database in the state directory, and bring its schema up to date.
+
+        Unavailable if another process has it (name its pid); ConfigError if it is newer than the code or damaged.
+        """
+
+    @abstractmethod
+    async def open_read_only(self, folder: Path) -> None:
+        """Open an existing database for reading while another process may be writing. Unavailable if there is none."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Write what is pending and close."""
+
+    @abstractmethod
+    async def health(self) -> str:
+        """A word on its state for ``carrierd plugins``; raises if it cannot work."""

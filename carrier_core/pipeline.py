@@ -1,0 +1,401 @@
+"""The loop: the seven steps of a turn, from an accepted message to what is remembered of it.
+
+Initialisation and reception happen before a turn begins (:mod:`carrier_core.host`); the rest reads from top to bottom in
+:func:`run`. Each step is named, timed and kept; between steps only kept values are used.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import anyio
+import msgspec
+
+from carrier_core import specs
+from carrier_core.errors import CarrierError, PluginError
+from carrier_core.messages import Block, Memory, MemoryKind, Part, Receipt, Reply, ReplyPart, make_id
+from carrier_core.outcomes import Connection, Outcome, Status
+from carrier_core.policy import judge
+from carrier_core.prompts import (
+    ActionCall,
+    ActionResult,
+    Authorization,
+    Completion,
+    Decision,
+    Draft,
+    Effect,
+    Evaluation,
+    Finish,
+    Prompt,
+    Ruling,
+    State,
+    Then,
+    Verdict,
+)
+from carrier_core.provenance import OPERATOR, Provenance, derive, outside
+from carrier_core.things import Action, Kind
+from carrier_core.turn import Turn
+
+
+class Composed(msgspec.Struct, frozen=True):
+    """What the step ``compose`` makes: the state of a round and the prompt that came of it."""
+
+    state: State
+    prompt: Prompt
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """What the step ``evaluate`` makes: all verdicts of a round."""
+
+    evaluations: tuple[Evaluation, ...]
+
+
+# --- the turn --------------------------------------------------------------------------------------------------------
+
+
+async def run(turn: Turn) -> Outcome:
+    """All steps of a turn that has been opened, up to what is to be delivered. Raises what a step raised."""
+    decision = await turn.step("decide", partial(decide, turn))
+    if not decision.answer:
+        return Outcome(Status.SILENT, reason=decision.reason)
+    said: tuple[Part, ...] = ()
+    feedback: list[Evaluation] = []
+    limits = turn.agent.settings.limits
+    while True:
+        turn.round += 1
+        number = turn.round
+        composed = await turn.step(f"compose/{number}", partial(compose, turn, tuple(feedback)))
+        completion = await turn.step(f"generate/{number}", partial(generate_response, turn, composed.prompt))
+        results = await process_actions(turn, completion)
+        if any(result.silent for result in results):
+            return Outcome(Status.SILENT, reason="the agent chose not to answer", usage=turn.usage)
+        said += (*completion.parts, *(part for result in results for part in result.say))
+        draft = Draft(said, completion.calls, results, number)
+        verdict = await _verdict(turn, draft)
+        if verdict is not None and verdict.verdict is Verdict.BLOCK:
+            return Outcome(Status.BLOCKED, reason=f"{verdict.evaluator}: {verdict.feedback}", usage=turn.usage)
+        if verdict is not None and verdict.verdict is Verdict.REVISE and len(feedback) < limits.revisions:
+            feedback.append(verdict)
+            said = ()
+        elif verdict is not None and verdict.verdict is Verdict.FOLLOW_UP and len(feedback) < limits.revisions:
+            feedback.append(verdict)
+        elif not _goes_on(turn, draft):
+            break
+        if number >= limits.rounds or _spent(turn):
+            break
+    return await turn.step("settle", partial(settle, turn, said))
+
+
+def _goes_on(turn: Turn, draft: Draft) -> bool:
+    kind = turn.agent.kind
+    return kind.goes_on(draft)
+
+
+def _spent(turn: Turn) -> bool:
+    most = turn.agent.settings.limits.tokens
+    return most is not None and turn.usage.input + turn.usage.output >= most
+
+
+# --- 3a, 3b: who spoke, and what is stored of it -------------------------------------------------------------------------
+
+
+async def ensure_connection(turn: Turn) -> tuple[Connection | None, tuple[Memory, ...]]:
+    """Who spoke, in which room of which world, and the memory of what was said; both are stored when the turn opens."""
+    answer = await turn.hooks.first(turn.table.caller(specs.ensure_connection), turn)
+    memory = await turn.keep(
+        Memory(
+            turn.memory_id,
+            turn.agent.name,
+            turn.room.id,
+            MemoryKind.MESSAGE,
+            turn.message.content,
+            turn.message.at,
+            turn.spoken,
+            entity=turn.person.id,
+            name=turn.person.name,
+            turn=turn.id,
+            reply_to=turn.message.reply_to,
+        )
+    )
+    return (answer.value if answer else None), (() if memory is None else (memory,))
+
+
+# --- 4a: whether to answer -------------------------------------------------------------------------------------------------
+
+
+async def decide(turn: Turn) -> Decision:
+    """Whether to answer at all."""
+    answer = await turn.hooks.first(turn.table.caller(specs.decide), turn)
+    return answer.value if answer else Decision(False, "nobody decided to answer")
+
+
+# --- 3c, 3d: state and prompt ------------------------------------------------------------------------------------------------
+
+
+async def compose_state(turn: Turn) -> State:
+    """What all context contributes, in order."""
+    answers = await turn.hooks.collect(turn.table.caller(specs.provide_state), turn)
+    parts = [part for answer in answers for part in answer.value.parts]
+    parts.sort(key=lambda part: part.order)
+    return await turn.hooks.transform(turn.table.caller(specs.transform_state), turn, State(tuple(parts)))
+
+
+async def compose(turn: Turn, feedback: tuple[Evaluation, ...]) -> Composed:
+    """The state of a round and its prompt; what evaluators want changed comes last."""
+    if turn.round > 1:
+        turn.state = None
+    state = await turn.compose()
+    answer = await turn.hooks.first(turn.table.caller(specs.assemble_prompt), turn, state)
+    if answer is None:
+        raise CarrierError("Nobody assembled a prompt.", remedy="Look at the failures above: assemble_prompt failed.")
+    prompt = await turn.hooks.transform(turn.table.caller(specs.transform_prompt), turn, answer.value)
+    if feedback:
+        prompt = _with_feedback(turn, prompt, feedback)
+    turn.prompt = turn.stamp.prompt = prompt
+    turn.prompts.append(prompt)
+    for part in (*state.parts, *prompt.parts):
+        if part.memory:
+            turn.used[part.memory] = None
+    return Composed(state, prompt)
+
+
+def _with_feedback(turn: Turn, prompt: Prompt, feedback: tuple[Evaluation, ...]) -> Prompt:
+    parts = tuple(
+        Part(
+            f"Your last draft was not accepted: {given.feedback}",
+            key="feedback",
+            provenance=turn.stamp.unlabelled(given.evaluator, "evaluate"),
+        )
+        for given in feedback
+    )
+    extra = tuple(turn.stamp.part(part, "carrier", "evaluate") for part in parts)
+    last = msgspec.structs.replace(prompt.messages[-1], parts=(*prompt.messages[-1].parts, *extra))
+    return msgspec.structs.replace(prompt, messages=(*prompt.messages[:-1], last))
+
+
+# --- 4b: response ------------------------------------------------------------------------------------------------------------
+
+
+async def generate_response(turn: Turn, prompt: Prompt) -> Completion:
+    """The completion of a round, metered, after its transforms."""
+    answer = await turn.hooks.first(turn.table.caller(specs.generate), turn, prompt)
+    if answer is None:
+        raise CarrierError("Nobody answered the prompt.", remedy="Enable a plugin that brings a model provider.")
+    turn.meter(answer.value)
+    completion = await turn.hooks.transform(turn.table.caller(specs.transform_completion), turn, answer.value)
+    if not completion.parts and not completion.calls and completion.finish is not Finish.REFUSED and turn.round == 1:
+        raise CarrierError(
+            f"{completion.provider or answer.plugin} answered with nothing.", remedy="Try again, or choose another model."
+        )
+    return completion
+
+
+# --- 5: actions ---------------------------------------------------------------------------------------------------------------
+
+
+async def process_actions(turn: Turn, completion: Completion) -> tuple[ActionResult, ...]:
+    """Perform what the model asked for, call after call; a refusal or failure is a result that the model is told."""
+    results = []
+    for number, call in enumerate(completion.calls):
+        name = f"act/{turn.round}/{number}"
+        results.append(await turn.step(name, partial(_act, turn, call)))
+    turn.calls += completion.calls
+    turn.results += tuple(results)
+    return tuple(results)
+
+
+async def _act(turn: Turn, call: ActionCall) -> ActionResult:
+    result = await _authorized(turn, call)
+    result = msgspec.structs.replace(
+        result,
+        call=call.id,
+        name=call.name,
+        provenance=result.provenance or derive(_inputs(call), plugin="carrier", hook="perform"),
+    )
+    turn.emit("action_performed", name=call.name, ok=result.ok)
+    return result
+
+
+def _inputs(call: ActionCall) -> tuple[Provenance, ...]:
+    """A result that says nothing of its origin comes from outside, and from whatever led to the call."""
+    result = Provenance((outside(f"action/{call.name}"),))
+    return (result,) if call.provenance is None else (call.provenance, result)
+
+
+async def _authorized(turn: Turn, call: ActionCall) -> ActionResult:
+    """The order is: authorize, then the effect. No wrapper lies between the two."""
+    authorization = await turn.hooks.strictest(turn.table.caller(specs.authorize), turn, call)
+    if authorization is None:
+        authorization = Authorization(Ruling.DENY, "nobody judged it")
+    if authorization.ruling is not Ruling.ALLOW:
+        return ActionResult(f"{call.name} was not allowed: {authorization.reason}.", ok=False)
+    try:
+        answer = await turn.hooks.first(turn.table.caller(specs.perform), turn, call)
+    except CarrierError as error:
+        return ActionResult(f"{call.name} failed: {error.message}", ok=False)
+    return answer.value if answer else ActionResult(f"There is no action {call.name}.", ok=False)
+
+
+def rule(turn: Turn, call: ActionCall) -> Authorization | None:
+    """The policy's own ruling, the default of ``authorize``."""
+    entry = turn.table.thing(Action, call.name)
+    effect = entry.thing.effect if entry is not None and isinstance(entry.thing, Action) else Effect.READ
+    return judge(call.name, effect, turn.agent.host.config.settings.policy.allow)
+
+
+# --- 6: evaluation --------------------------------------------------------------------------------------------------------------
+
+
+async def evaluate(turn: Turn, draft: Draft) -> Judged:
+    """All verdicts on a draft, each with the name of its evaluator."""
+    answers = await turn.hooks.collect(turn.table.caller(specs.evaluate), turn, draft)
+    return Judged(
+        tuple(
+            given if given.evaluator else msgspec.structs.replace(given, evaluator=plugin) for plugin, given in answers
+        )
+    )
+
+
+async def _verdict(turn: Turn, draft: Draft) -> Evaluation | None:
+    judged = await turn.step(f"evaluate/{turn.round}", partial(evaluate, turn, draft))
+    for wanted in (Verdict.BLOCK, Verdict.REVISE, Verdict.FOLLOW_UP):
+        for given in judged.evaluations:
+            if given.verdict is wanted:
+                return given
+    return None
+
+
+# --- 7: reply and memory ----------------------------------------------------------------------------------------------------------
+
+
+async def settle(turn: Turn, said: tuple[Part, ...]) -> Outcome:
+    """The reply as it is to be delivered, or why there is none."""
+    if not any(part.text.strip() or part.attachment for part in said):
+        return Outcome(Status.SILENT, reason="the agent had nothing to say", usage=turn.usage)
+    reply: object = await turn.hooks.transform(
+        turn.table.caller(specs.transform_reply), turn, Reply(said, reply_to=turn.message.id)
+    )
+    if isinstance(reply, Block):
+        return Outcome(Status.BLOCKED, reason=reply.reason, usage=turn.usage)
+    assert isinstance(reply, Reply)
+    return Outcome(Status.REPLIED, reply, usage=turn.usage)
+
+
+async def remember_reply(turn: Turn, reply: Reply) -> tuple[Memory, ...]:
+    """The memory of the agent's own words."""
+    provenance = derive(part.provenance for part in reply.parts if part.provenance is not None)
+    memory = Memory(
+        make_id("memory", turn.agent.name, turn.id, "reply"),
+        turn.agent.name,
+        turn.room.id,
+        MemoryKind.MESSAGE,
+        reply.parts,
+        max(turn.now, turn.agent.host.clock()),
+        msgspec.structs.replace(provenance, audience=provenance.audience & turn.audience),
+        entity=turn.agent.entity(turn.room.platform).id,
+        name=turn.agent.character.name,
+        by_agent=True,
+        turn=turn.id,
+        reply_to=turn.memory_id,
+    )
+    kept = await turn.keep(memory)
+    return () if kept is None else (kept,)
+
+
+def outbox_of(turn: Turn, reply: Reply) -> tuple[ReplyPart, ...]:
+    """The reply as the client takes it: one row, key and receipt for each part."""
+    return tuple(
+        ReplyPart(
+            make_id("reply", turn.id, str(number)),
+            turn.id,
+            turn.agent.name,
+            turn.room,
+            content,
+            client=turn.client,
+            number=number,
+            reply_to=reply.reply_to,
+            notice=reply.notice,
+        )
+        for number, content in enumerate(turn.agent.split(turn.client, reply))
+    )
+
+
+async def deliver(turn: Turn, parts: tuple[ReplyPart, ...]) -> tuple[Receipt, ...]:
+    """Deliver the parts in order; the first that fails keeps those behind it back, so that their order stays."""
+    turn.hooks.step = "deliver"
+    receipts = []
+    for part in parts:
+        try:
+            answer = await turn.hooks.first(turn.table.caller(specs.deliver), turn, part)
+        except CarrierError as error:
+            turn.agent.host.log.error(
+                "reply_not_delivered", turn=turn.id, client=part.client, part=part.number, error=error.message
+            )
+            break
+        if answer is None:
+            turn.agent.host.log.error("reply_not_delivered", turn=turn.id, client=part.client, error="no such client")
+            break
+        receipts.append(answer.value)
+    return tuple(receipts)
+
+
+async def reflect(turn: Turn, outcome: Outcome) -> tuple[Memory, ...]:
+    """What is learned from the turn, after the reply."""
+    caller = turn.table.caller(specs.reflect)
+    if not caller.impls:
+        return ()
+
+    async def learn() -> tuple[Memory, ...]:
+        learned = []
+        for plugin, memories in await turn.hooks.collect(caller, turn, outcome):
+            for memory in memories:
+                kept = await turn.keep(_of_turn(turn, memory, plugin))
+                if kept is not None:
+                    learned.append(kept)
+        return tuple(learned)
+
+    return await turn.step("reflect", learn)
+
+
+def _of_turn(turn: Turn, memory: Memory, plugin: str) -> Memory:
+    """A memory that a plugin hands in: no more trusted and no wider known than the turn that it is drawn from."""
+    parts = tuple(turn.stamp.part(part, plugin, "reflect") for part in memory.content)
+    drawn = derive(part.provenance for part in parts if part.provenance is not None)
+    audience = drawn.audience & turn.audience & memory.provenance.audience
+    return msgspec.structs.replace(
+        memory, agent=turn.agent.name, turn=turn.id, content=parts, provenance=msgspec.structs.replace(drawn, audience=audience)
+    )
+
+
+async def within(turn: Turn) -> Outcome:
+    """A whole turn within its wrappers and its time; whatever goes wrong becomes an outcome that can be shown."""
+    seconds = turn.agent.settings.limits.seconds
+    try:
+        with anyio.fail_after(seconds):
+            caller = turn.table.caller(specs.around_turn)
+            if caller.impls:
+                return await turn.hooks.around(caller, turn, call=partial(run, turn))
+            return await run(turn)
+    except TimeoutError:
+        return _failed(turn, f"the turn took longer than {seconds:g} s")
+    except PluginError as error:
+        return _failed(turn, error.message)
+    except CarrierError as error:
+        return _failed(turn, str(error))
+    except Exception as error:
+        turn.agent.host.log.exception("turn_raised", turn=turn.id, agent=turn.agent.name)
+        return _failed(turn, f"{type(error).__name__}: {error}")
+
+
+def _failed(turn: Turn, reason: str) -> Outcome:
+    notice = Part(turn.agent.settings.failure, key="notice", provenance=Provenance((OPERATOR,), plugin="carrier"))
+    return Outcome(Status.FAILED, Reply((notice,), turn.message.id, notice=True), reason, turn.usage)
+
+
+class Conversational(Kind):
+    """The kind that converses: after calls whose results are for the model, it is asked again; then the turn ends."""
+
+    name = "conversational"
+
+    def goes_on(self, draft: Draft) -> bool:
+        return any(result.then is Then.MODEL for result in draft.results)

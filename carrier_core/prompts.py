@@ -1,0 +1,243 @@
+"""The values between a message and its reply: state, prompt, completion, action calls, verdicts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from carrier_core.messages import OpenEnum, Part, text_of
+from carrier_core.provenance import Provenance
+
+if TYPE_CHECKING:
+    Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+else:
+    Json = Any  # msgspec takes no recursive alias; what JSON cannot hold fails when it is encoded
+
+
+# --- state, prompt, completion -----------------------------------------------------------------------------------------
+
+
+class State(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What context contributed to one round, in order."""
+
+    parts: tuple[Part, ...] = ()
+
+    @classmethod
+    def of(cls, **texts: str) -> Self:
+        """A state from texts by key: ``State.of(weather="It rains.")``."""
+        return cls(tuple(Part(text, key=key) for key, text in texts.items()))
+
+    def select(self, key: str) -> tuple[Part, ...]:
+        """The parts with this key, in order."""
+        return tuple(part for part in self.parts if part.key == key)
+
+    def text(self, key: str) -> str:
+        """The parts with this key as one text, a line for each; empty when there is none."""
+        return text_of(self.select(key))
+
+
+class Tool(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An action as a model sees it. ``parameters`` is a JSON schema of type object."""
+
+    name: str
+    description: str
+    parameters: dict[str, Json]
+
+
+class Carry(msgspec.Struct, frozen=True):
+    """What a provider wants back with the next prompt (reasoning, a response id). No other provider is given it."""
+
+    provider: str
+    data: Json
+
+
+class Source(msgspec.Struct, frozen=True):
+    """The parts of the prompt (by their ``key`` or memory id) that contain the value of one argument, and their provenance."""
+
+    argument: str
+    parts: tuple[str, ...]
+    provenance: Provenance
+
+
+class ActionCall(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A call that a model asks for. ``provenance`` is that of the completion; ``sources`` say where values come from."""
+
+    id: str
+    name: str
+    arguments: dict[str, Json]
+    provenance: Provenance | None = None
+    sources: tuple[Source, ...] = ()
+
+
+class PromptMessage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One message of a prompt. ``role`` is system, user, assistant or tool; ``call`` the id of the call that a tool message
+    answers; ``calls`` what an assistant message asked for."""
+
+    role: str
+    parts: tuple[Part, ...] = ()
+    calls: tuple[ActionCall, ...] = ()
+    call: str = ""
+    carry: Carry | None = None
+
+    @property
+    def text(self) -> str:
+        """All parts as one text."""
+        return text_of(self.parts)
+
+
+class Prompt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a model is asked. ``model`` is a class (small, large, reasoning, vision), mapped to a model per agent.
+
+    ``max_tokens`` limits the completion. ``temperature`` is passed on as it is, where the provider has it.
+    """
+
+    messages: tuple[PromptMessage, ...]
+    tools: tuple[Tool, ...] = ()
+    model: str = "large"
+    max_tokens: int | None = None
+    temperature: float | None = None
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All parts of all messages."""
+        return tuple(part for message in self.messages for part in message.parts)
+
+    def select(self, key: str) -> tuple[Part, ...]:
+        """The parts with this key, in order."""
+        return tuple(part for message in self.messages for part in message.parts if part.key == key)
+
+
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Tokens of one or several model calls; ``cached`` are those of the input that the provider had cached."""
+
+    input: int = 0
+    output: int = 0
+    cached: int = 0
+    calls: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input + other.input,
+            self.output + other.output,
+            self.cached + other.cached,
+            self.calls + other.calls,
+        )
+
+
+class Finish(OpenEnum):
+    """Why a completion ended: by itself, to call tools, at the token limit, or refused by the provider."""
+
+    STOP = "stop"
+    CALLS = "calls"
+    LENGTH = "length"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+class Completion(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a model answered. Its provenance is derived from its whole prompt by the host."""
+
+    parts: tuple[Part, ...] = ()
+    calls: tuple[ActionCall, ...] = ()
+    finish: Finish = Finish.STOP
+    usage: Usage = Usage()
+    provider: str = ""
+    model: str = ""
+    carry: Carry | None = None
+
+    @property
+    def text(self) -> str:
+        """All parts as one text."""
+        return text_of(self.parts)
+
+
+# --- acting and judging ------------------------------------------------------------------------------------------------
+
+
+class Effect(OpenEnum):
+    """What an action does to the world."""
+
+    READ = "read"
+    WRITE = "write"
+    EXTERNAL = "external"
+    SPEND = "spend"
+    UNKNOWN = "unknown"
+
+
+class Then(OpenEnum):
+    """Who goes on after an action: the model, with the result, or nobody: the turn ends with what was said."""
+
+    MODEL = "model"
+    END = "end"
+    UNKNOWN = "unknown"
+
+
+class ActionResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What came of an action call. ``text`` is for the model; ``say`` is added to the reply; ``silent`` ends the turn
+    without any reply."""
+
+    text: str = ""
+    ok: bool = True
+    data: Json = None
+    say: tuple[Part, ...] = ()
+    then: Then = Then.MODEL
+    silent: bool = False
+    call: str = ""
+    name: str = ""
+    provenance: Provenance | None = None
+
+
+class Ruling(OpenEnum):
+    """What ``authorize`` says of a call; the strictest of all answers counts."""
+
+    ALLOW = "allow"
+    ASK = "ask"
+    DENY = "deny"
+    UNKNOWN = "unknown"
+
+
+class Authorization(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A ruling and its reason."""
+
+    ruling: Ruling
+    reason: str = ""
+
+
+class Verdict(OpenEnum):
+    """What an evaluator says of a draft."""
+
+    PASS = "pass"
+    REVISE = "revise"
+    BLOCK = "block"
+    FOLLOW_UP = "follow_up"
+    UNKNOWN = "unknown"
+
+
+class Evaluation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A verdict on a draft. ``feedback`` goes to the model with ``revise`` and is the follow-up's instruction."""
+
+    verdict: Verdict
+    feedback: str = ""
+    evaluator: str = ""
+
+
+class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whether to answer, and why."""
+
+    answer: bool
+    reason: str = ""
+
+
+class Draft(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the agent is about to say after a round: its parts, and the calls and results that led there."""
+
+    parts: tuple[Part, ...] = ()
+    calls: tuple[ActionCall, ...] = ()
+    results: tuple[ActionResult, ...] = ()
+    round: int = 1
+
+    @property
+    def text(self) -> str:
+        """All parts as one text."""
+        return text_of(self.parts)

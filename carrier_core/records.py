@@ -1,0 +1,91 @@
+"""Recorded values: ``{type, v, data}``, so that what one release wrote, every later one reads.
+
+Fields are added with defaults and never renamed; where a change cannot be expressed so, the type's version goes up and
+an upcaster turns the older data into the newer. What this release does not know is kept as it is, in ``Unrecognised``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from carrier_core import messages, outcomes, prompts
+
+T = TypeVar("T")
+Data = dict[str, object]
+
+
+class Unrecognised(msgspec.Struct, frozen=True):
+    """A record of a type or version that this release does not know, untouched."""
+
+    type: str
+    v: int
+    data: msgspec.Raw
+
+
+class _Envelope(msgspec.Struct):
+    type: str
+    v: int
+    data: msgspec.Raw
+
+
+VERSIONS: dict[type[msgspec.Struct], int] = {
+    messages.Inbound: 1,
+    messages.Memory: 1,
+    messages.Part: 1,
+    messages.Reply: 1,
+    messages.ReplyPart: 1,
+    messages.Receipt: 1,
+    prompts.State: 1,
+    prompts.Prompt: 1,
+    prompts.Completion: 1,
+    prompts.ActionResult: 1,
+    prompts.Evaluation: 1,
+    prompts.Decision: 1,
+    prompts.Draft: 1,
+    outcomes.Connection: 1,
+    outcomes.Outcome: 1,
+    outcomes.TurnRecord: 1,
+    outcomes.Event: 1,
+}
+"""The types that are recorded, each with its present version."""
+
+UPCASTERS: dict[tuple[str, int], Callable[[Data], Data]] = {}
+"""From (type, version) to a function that turns its data into that of the next version."""
+
+_BY_NAME = {kind.__name__.lower(): kind for kind in VERSIONS}
+_encoder = msgspec.json.Encoder()
+_envelope = msgspec.json.Decoder(_Envelope)
+_decoders = {kind: msgspec.json.Decoder(kind) for kind in VERSIONS}
+
+
+def encode(value: msgspec.Struct) -> bytes:
+    """The record of a value. TypeError if values of its type are not recorded."""
+    kind = type(value)
+    if kind not in VERSIONS:
+        raise TypeError(f"{kind.__name__} is not a recorded type; add it to VERSIONS with a golden file.")
+    data = msgspec.Raw(_encoder.encode(value))
+    return _encoder.encode(_Envelope(kind.__name__.lower(), VERSIONS[kind], data))
+
+
+def decode(record: bytes | msgspec.Raw, expected: type[T]) -> T:
+    """The value of a record. TypeError if it is not of the expected type; pass ``object`` to accept all."""
+    value = _decode(record)
+    if not isinstance(value, expected):
+        raise TypeError(f"The record is a {type(value).__name__}, expected {expected.__name__}.")
+    return value
+
+
+def _decode(record: bytes | msgspec.Raw) -> object:
+    envelope = _envelope.decode(record)
+    kind = _BY_NAME.get(envelope.type)
+    if kind is None or envelope.v > VERSIONS[kind]:
+        return Unrecognised(envelope.type, envelope.v, envelope.data)
+    if envelope.v == VERSIONS[kind]:
+        return _decoders[kind].decode(envelope.data)
+    data = msgspec.json.decode(envelope.data, type=Data)
+    for version in range(envelope.v, VERSIONS[kind]):
+        data = UPCASTERS[envelope.type, version](data)
+    return msgspec.convert(data, kind)

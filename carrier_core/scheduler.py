@@ -1,0 +1,94 @@
+"""Who works on which room: the turns of a room one after another, rooms side by side."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+import anyio
+from anyio.abc import TaskGroup
+
+from carrier_core.messages import Inbound
+
+
+class Row(NamedTuple):
+    """An inbound that waits in its room, in the order of ``seq``."""
+
+    seq: int
+    inbound: Inbound
+
+
+Key = tuple[str, str]
+"""An agent's name and a room's id: two agents in one room each have a queue of their own."""
+
+
+class Rooms:
+    """The queues of all rooms. A room has a task only while there is work in it."""
+
+    def __init__(self, group: TaskGroup, handle: Callable[[str, Row], Awaitable[None]], *, most: int) -> None:
+        self._group = group
+        self._handle = handle
+        self._queues: dict[Key, deque[Row]] = {}
+        self._waiting: deque[Key] = deque()
+        self._busy: set[Key] = set()
+        self._most = most
+        self._closed = False
+        self._idle = anyio.Event()
+        self._idle.set()
+
+    @property
+    def busy(self) -> int:
+        """The rooms that are worked on now."""
+        return len(self._busy)
+
+    @property
+    def queued(self) -> int:
+        """The messages that wait."""
+        return sum(len(queue) for queue in self._queues.values())
+
+    def push(self, agent: str, room: str, row: Row) -> None:
+        """Queue a row in its room, in order even if its receipt was confirmed late."""
+        key = (agent, room)
+        queue = self._queues.setdefault(key, deque())
+        if queue and queue[-1].seq > row.seq:
+            rows = list(queue)
+            insort(rows, row, key=lambda each: each.seq)
+            self._queues[key] = deque(rows)
+        else:
+            queue.append(row)
+        if key not in self._busy and key not in self._waiting:
+            self._waiting.append(key)
+        self._fill()
+
+    def close(self) -> None:
+        """Begin no more turns; what is queued stays in the journal."""
+        self._closed = True
+
+    async def idle(self) -> None:
+        """Wait until no room is worked on."""
+        while self._busy:
+            await self._idle.wait()
+
+    def _fill(self) -> None:
+        while self._waiting and len(self._busy) < self._most and not self._closed:
+            key = self._waiting.popleft()
+            self._busy.add(key)
+            if self._idle.is_set():
+                self._idle = anyio.Event()
+            self._group.start_soon(self._work, key)
+
+    async def _work(self, key: Key) -> None:
+        queue = self._queues[key]
+        try:
+            while queue and not self._closed:
+                await self._handle(key[0], queue.popleft())
+                queue = self._queues[key]
+        finally:
+            self._busy.discard(key)
+            if not self._queues[key]:
+                del self._queues[key]
+            if not self._busy:
+                self._idle.set()
+            self._fill()

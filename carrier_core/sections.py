@@ -1,0 +1,290 @@
+"""The sections of the configuration: one frozen class each, which knows its keys, types, bounds and defaults.
+
+Every key has a description, because the reference of the configuration is made from these classes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, ClassVar, Literal, cast
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic.fields import FieldInfo
+
+ModelClass = Literal["small", "large", "reasoning", "embedding", "vision"]
+Level = Literal["debug", "info", "warning", "error", "critical"]
+
+_AGENT = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+_PLUGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_HOOK = re.compile(r"[^\s:]+:[A-Za-z_][A-Za-z0-9_]*")
+_MODEL = re.compile(r"[^\s/]+(?:/\S+)?")
+_SECTION = re.compile(r"(?:plugin|clients)\.[^.\s]+")
+
+
+def _agent_name(name: str) -> str:
+    if not _AGENT.fullmatch(name):
+        raise ValueError(
+            "an agent's name begins with a letter and consists of letters, digits, - and _, at most 64"
+        )
+    return name
+
+
+def _plugin_name(name: str) -> str:
+    if not _PLUGIN.fullmatch(name):
+        raise ValueError(
+            "a plugin's name consists of letters, digits, dots, - and _, as `carrierd plugins` shows it"
+        )
+    return name
+
+
+def _hook_name(name: str) -> str:
+    if not _HOOK.fullmatch(name):
+        raise ValueError('a hook of a plugin is written "plugin:hook", such as "my-plugin:authorize"')
+    return name
+
+
+def _model_name(name: str) -> str:
+    if not _MODEL.fullmatch(name):
+        raise ValueError('a model is written "provider/model", or "provider" for that provider\'s own choice')
+    return name
+
+
+def _without_repeats(names: tuple[str, ...]) -> tuple[str, ...]:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise ValueError(f"{name} is listed twice")
+    return names
+
+
+AgentName = Annotated[str, AfterValidator(_agent_name)]
+HookName = Annotated[str, AfterValidator(_hook_name)]
+ModelName = Annotated[str, AfterValidator(_model_name)]
+Word = Annotated[str, Field(min_length=1)]
+Words = Annotated[tuple[Word, ...], AfterValidator(_without_repeats)]
+PluginNames = Annotated[
+    tuple[Annotated[str, AfterValidator(_plugin_name)], ...], AfterValidator(_without_repeats)
+]
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(gt=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        validate_by_name=True,
+        validate_by_alias=True,
+        hide_input_in_errors=True,  # it may be a secret
+        defer_build=True,  # a section's own validator is never used: the one of all Settings contains it
+    )
+
+
+class PluginSettings(_Section):
+    """What a plugin lets its operator set: subclass it as ``Settings`` and the plugin is given an instance.
+
+    The fields are the keys of ``[plugin.NAME]``, or of the section that ``section`` names. A key that is no field is a
+    fault. A secret is a ``SecretStr`` (see ``secret``); a field that has a well-known environment name tells it with
+    ``well_known``. A default makes a key optional::
+
+        class Settings(PluginSettings):
+            section = "clients.http"
+
+            port: int = 8080
+            server: Annotated[str, well_known("HTTP_SERVER")] = "127.0.0.1"
+            token: SecretStr | None = secret("HTTP_TOKEN")
+    """
+
+    section: ClassVar[str | None] = None
+    """``clients.NAME`` or ``plugin.NAME``; None is ``plugin.`` and the plugin's own name."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **keywords: object) -> None:
+        if cls.section is not None and not _SECTION.fullmatch(cls.section):
+            raise TypeError(
+                f'{cls.__qualname__}.section is "{cls.section}"; write "clients.NAME" or "plugin.NAME", or leave it out.'
+            )
+
+
+def secret(*environment: str, required: bool = False, description: str | None = None) -> SecretStr:
+    """The default of a field that holds a secret: ``api_key: SecretStr | None = secret("OPENAI_API_KEY")``.
+
+    ``environment`` are the well-known names of variables it may come from, besides the plugin's section; they are taken
+    out of the environment that child processes see. Without a value it is None, or a fault where it is ``required``.
+    """
+    extra = _environment(environment)
+    if required:
+        return cast("SecretStr", Field(json_schema_extra=extra, description=description))
+    return cast("SecretStr", Field(default=None, json_schema_extra=extra, description=description))
+
+
+def well_known(*environment: str) -> FieldInfo:
+    """Marks a field that is no secret and has well-known environment names:
+    ``server: Annotated[str, well_known("FTP_SERVER")]``."""
+    return cast("FieldInfo", Field(json_schema_extra=_environment(environment)))
+
+
+def _environment(names: tuple[str, ...]) -> dict[str, JsonValue]:
+    return {"environment": list(names)}
+
+
+class TurnLimits(_Section):
+    """When an agent's turn ends although its model would go on."""
+
+    rounds: Count = Field(8, description="Rounds of generating and acting in one turn.")
+    revisions: int = Field(2, ge=0, description="How often an evaluation may send a draft back in one turn.")
+    tokens: Count | None = Field(
+        None, description="Tokens in and out that one turn may use; no bound without it."
+    )
+    seconds: Seconds = Field(300.0, description="Seconds that one turn may take.")
+
+
+class AgentMemory(_Section):
+    """What an agent recalls."""
+
+    kinds: Annotated[
+        tuple[Literal["message", "fact", "document", "fragment", "goal"], ...],
+        AfterValidator(_without_repeats),
+    ] = Field(("message", "fact"), description="Kinds of memory that are recalled.")
+    scope: Literal["room", "audience"] = Field(
+        "room",
+        description='Which messages are recalled: "room", those of the room; "audience", all that those in it may know.',
+    )
+    results: Count = Field(5, description="Memories that one recall gives at most.")
+    threshold: float = Field(0.0, ge=0, description="The least score of a memory that is recalled.")
+
+
+class AgentSettings(_Section):
+    """``[agents.NAME]``: one agent."""
+
+    character: str = Field(
+        "",
+        description="The character: the name of a file in `characters/` beside this file, or a path. "
+        "Without it, the agent's name.",
+    )
+    kind: Word = Field("conversational", description="The kind of agent, which decides how a turn ends.")
+    clients: Words | None = Field(None, description="The clients it is reached by; all without it.")
+    plugins: PluginNames | None = Field(
+        None, description="The plugins that take part in its turns; all without it."
+    )
+    models: dict[ModelClass, ModelName] = Field(
+        {},
+        description='For each class of model (small, large, reasoning, embedding, vision) "provider/model" or '
+        '"provider".',
+    )
+    burst: Literal["each"] = Field(
+        "each", description="Messages that arrive during a turn: each is answered."
+    )
+    conversation_length: int = Field(32, ge=0, description="Messages of history that the model is shown.")
+    failure: Word = Field(
+        "Sorry, something went wrong on my side and I could not answer that. Please try again.",
+        description="What the room is told when a turn fails.",
+    )
+    limits: TurnLimits = Field(default_factory=TurnLimits, description="The bounds of a turn.")
+    memory: AgentMemory = Field(default_factory=AgentMemory, description="What it recalls.")
+
+
+class PluginsSettings(_Section):
+    """``[plugins]``: which plugins run, and in which order."""
+
+    enabled: PluginNames = Field((), description="Installed plugins that run.")
+    disabled: PluginNames = Field((), description="Plugins that do not run, single files among them.")
+    required: PluginNames = Field((), description="Plugins without which nothing starts.")
+    order: PluginNames = Field(
+        (), description="Plugins whose hooks run before those of the others, in this order."
+    )
+    folder: Word = Field(
+        "plugins", description="Where single-file plugins are, seen from this file's folder."
+    )
+
+    @field_validator("disabled", "required")
+    @classmethod
+    def _no_contradiction(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        other = "enabled" if info.field_name == "disabled" else "disabled"
+        for name in names:
+            if name in info.data.get(other, ()):
+                raise ValueError(f"{name} is in `{other}` too")
+        return names
+
+
+class MemorySettings(_Section):
+    """``[memory]``: where memories and the journal are kept."""
+
+    store: Word | None = Field(None, description="The store to use where plugins bring several.")
+
+
+class PolicySettings(_Section):
+    """``[policy]``: whom the operator trusts, and with what."""
+
+    trusted: PluginNames = Field(
+        (), description="Plugins that may label what they say as the operator's words."
+    )
+    guards: Annotated[tuple[HookName, ...], AfterValidator(_without_repeats)] = Field(
+        (), description='Hooks, as "plugin:hook", whose failure stops their step.'
+    )
+    allow: Words = Field(
+        (), description="Actions that may have an effect outside or spend money without asking."
+    )
+
+
+class HostLimits(_Section):
+    """``[limits]``: bounds of the whole daemon."""
+
+    message_bytes: Count = Field(65536, description="Bytes of text of one message; what is longer is cut.")
+    rooms: Count = Field(10000, description="Rooms that are worked on at one time.")
+    stop_seconds: Seconds = Field(
+        10.0, description="Seconds that running turns have to end when the daemon stops."
+    )
+    breaker_failures: Count = Field(
+        5, description="Failures of one hook of a plugin until it is quarantined."
+    )
+    breaker_window: Seconds = Field(60.0, description="Seconds within which these failures count together.")
+    breaker_cooldown: Seconds = Field(30.0, description="Seconds until a quarantined hook is tried again.")
+    budgets: dict[Word, Seconds] = Field(
+        {}, description="Seconds that a hook has, by its name, where its own budget does not do."
+    )
+
+
+class LogSettings(_Section):
+    """``[log]``: what is logged, and how."""
+
+    level: Level = Field("info", description="The least level that is logged.")
+    format: Literal["auto", "console", "json"] = Field(
+        "auto", description='"console" for people, "json" for machines, "auto": console under a terminal.'
+    )
+    levels: dict[Word, Level] = Field({}, description="Levels of single loggers, by name.")
+
+
+class Settings(_Section):
+    """The whole configuration but what belongs to plugins."""
+
+    agents: dict[AgentName, AgentSettings] = Field({}, description="The agents, by name.")
+    clients: dict[Word, dict[str, bool]] = Field(
+        {},
+        description="The clients' sections, by name. Here is of each only whether it is `enabled`, where the file says "
+        "so; the rest is the plugin's own.",
+    )
+    plugin: dict[Word, dict[str, bool]] = Field(
+        {}, description="The names of plugins that have a section; what is in it is the plugin's own."
+    )
+    plugins: PluginsSettings = Field(default_factory=PluginsSettings, description="Which plugins run.")
+    memory: MemorySettings = Field(default_factory=MemorySettings, description="Where memories are kept.")
+    policy: PolicySettings = Field(default_factory=PolicySettings, description="Whom to trust.")
+    limits: HostLimits = Field(default_factory=HostLimits, description="Bounds of the daemon.")
+    log: LogSettings = Field(default_factory=LogSettings, description="What is logged.")
+
+    @field_validator("agents")
+    @classmethod
+    def _named_characters(cls, agents: dict[str, AgentSettings]) -> dict[str, AgentSettings]:
+        return {
+            name: agent if agent.character else agent.model_copy(update={"character": name})
+            for name, agent in agents.items()
+        }

@@ -1,0 +1,110 @@
+"""The commands of a chat, each a line that begins with a slash."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from difflib import get_close_matches
+from typing import NamedTuple, Protocol
+
+from carrier_client_terminal.conversation import Conversation
+from carrier_client_terminal.report import describe, explain
+from carrier_client_terminal.visible import visible_name
+from carrier_core import CarrierError
+
+
+class Face(Protocol):
+    """Where a command's words appear."""
+
+    async def answer(self, text: str) -> None:
+        """What was asked for."""
+
+    async def note(self, text: str) -> None:
+        """A remark beside the conversation."""
+
+    async def confirm(self, question: str) -> bool:
+        """Whether the person says yes; always where nobody can be asked."""
+
+
+class Command(NamedTuple):
+    """One line of ``/help``, and what to run with the words that follow the name."""
+
+    argument: str
+    help: str
+    run: Callable[[str], Awaitable[None]]
+
+
+class Commands:
+    """The commands for one conversation. ``left`` says that the person wants to leave."""
+
+    def __init__(self, conversation: Conversation, face: Face, keys: str = "") -> None:
+        self._conversation = conversation
+        self._face = face
+        self._keys = keys
+        self.left = False
+        self.table = {
+            "new": Command("[NAME]", "go to a new room, or to the one of that name", self._new),
+            "reset": Command("", "forget the conversation of this room", self._reset),
+            "stop": Command("", "stop the answer that is being made", self._stop),
+            "status": Command("", "show what the daemon is doing", self._status),
+            "why": Command("[TURN]", "show how the last answer, or that of TURN, came to be", self._why),
+            "help": Command("", "show this", self._help),
+            "quit": Command("", "leave", self._quit),
+        }
+
+    async def obey(self, line: str) -> None:
+        """Carry out a line that begins with a slash. What goes wrong is told; nothing is raised for it."""
+        name, _, argument = line[1:].strip().partition(" ")
+        command = self.table.get(name.lower())
+        if command is None:
+            await self._face.note(self._unknown(name))
+            return
+        try:
+            await command.run(argument.strip())
+        except CarrierError as error:
+            await self._face.note(str(error))
+
+    def _unknown(self, name: str) -> str:
+        near = get_close_matches(name.lower(), self.table, n=1, cutoff=0.5)
+        hint = f"Did you mean /{near[0]}?" if near else "See /help."
+        return f"There is no command /{visible_name(name)}. {hint} To say something that begins with a slash, type //."
+
+    async def _new(self, argument: str) -> None:
+        self._conversation.move(argument)
+        await self._face.note(f"This is the room {visible_name(self._conversation.room.name)}.")
+
+    async def _reset(self, argument: str) -> None:
+        conversation = self._conversation
+        name = visible_name(conversation.room.name)
+        if not await self._face.confirm(f"Forget what was said in the room {name}?"):
+            await self._face.note("Nothing was forgotten.")
+            return
+        count = await conversation.host.reset(conversation.agent, conversation.room.id)
+        await self._face.note(
+            f"Forgotten: {count} {'memory' if count == 1 else 'memories'} of the room {name}."
+        )
+
+    async def _stop(self, argument: str) -> None:
+        turns = tuple(self._conversation.turns)
+        for turn in turns:
+            await self._conversation.stop(turn)
+        await self._face.note("Stopping." if turns else "No answer is being made.")
+
+    async def _status(self, argument: str) -> None:
+        await self._face.answer(describe(await self._conversation.host.status()))
+
+    async def _why(self, argument: str) -> None:
+        turn = argument or self._conversation.last
+        if not turn:
+            await self._face.note("Nothing was said yet. For an earlier turn, type its id: /why TURN.")
+            return
+        await self._face.answer(explain(await self._conversation.host.why(turn)))
+
+    async def _help(self, argument: str) -> None:
+        names = {name: f"/{name} {command.argument}".strip() for name, command in self.table.items()}
+        width = max(map(len, names.values()))
+        lines = [f"{shown:{width}}  {self.table[name].help}" for name, shown in names.items()]
+        lines.append(f"{'//text':{width}}  say something that begins with a slash")
+        await self._face.answer("\n".join([*lines, self._keys]).rstrip())
+
+    async def _quit(self, argument: str) -> None:
+        self.left = True

@@ -1,0 +1,101 @@
+"""What was said before in the room, and who takes part in it."""
+
+from __future__ import annotations
+
+from carrier_context_standard import order
+from carrier_context_standard.names import listed, shown
+from carrier_core import Context, Entity, Memory, Part, Provenance, RoomKind, State, Turn, person
+
+_KEPT = 4_096  # lines that are kept made: those of some 130 rooms
+_LONGEST_KEPT = 4_000  # characters of a line that is kept
+_NAMED = 20  # people whose names are told
+
+_SHARED = (RoomKind.GROUP, RoomKind.THREAD, RoomKind.FEED, RoomKind.UNKNOWN)
+
+
+async def is_shared(turn: Turn) -> bool:
+    """Whether several people may speak in the turn's room."""
+    return turn.room.kind in _SHARED or len(await turn.participants()) > 1
+
+
+class RecentMessages(Context):
+    """The last messages of the room, as lines of the conversation, oldest first.
+
+    Where several people may speak, each line of theirs begins with its speaker's name. A line is made once and is the same
+    object in later turns, with the provenance object of its memory: the host then neither stamps nor hashes it again.
+    """
+
+    name = "recent_messages"
+
+    def __init__(self) -> None:
+        self._lines: dict[tuple[str, bool], tuple[Memory, Part]] = {}
+
+    async def provide(self, turn: Turn) -> State | None:
+        """As many as the agent's ``conversation_length``; None where nothing was said yet."""
+        history = await turn.history()
+        if not history:
+            return None
+        named = await is_shared(turn)
+        parts = [self._line(memory, named) for memory in history]
+        return State(tuple(part for part in parts if part.text))
+
+    def _line(self, memory: Memory, named: bool) -> Part:
+        key = (memory.id, named)
+        kept = self._lines.get(key)
+        if kept is not None and (kept[0] is memory or kept[0] == memory):
+            return kept[1]
+        line = self._made(memory, named)
+        if len(line.text) <= _LONGEST_KEPT:
+            if len(self._lines) >= _KEPT:
+                self._lines.clear()
+            self._lines[key] = (memory, line)
+        return line
+
+    def _made(self, memory: Memory, named: bool) -> Part:
+        text, name = memory.text, shown(memory.name)
+        if named and name and not memory.by_agent and text.strip():
+            text = f"{name}: {text}"
+        return Part(
+            text if text.strip() else "",
+            self.name,
+            memory.provenance,
+            "assistant" if memory.by_agent else "user",
+            name,
+            memory.id,
+            order.RECENT_MESSAGES,
+            at=memory.at,
+        )
+
+
+class Actors(Context):
+    """Who speaks, and in a shared room who else takes part.
+
+    People choose their own names, so the text counts as said by those whom it names.
+    """
+
+    name = "actors"
+
+    async def provide(self, turn: Turn) -> State | None:
+        """One part; None where the person has no name."""
+        speaker = shown(turn.person.name)
+        if not speaker:
+            return None
+        if not await is_shared(turn):
+            return self._state(f"You are talking with {speaker}.", turn.spoken)
+        others = [entity for entity in await turn.participants() if entity.id != turn.person.id and entity.name]
+        named = others[: _NAMED - 1]
+        text = f"{speaker} is speaking to you now."
+        if named:
+            names = [speaker, *(_name(entity) for entity in named)]
+            rest = len(others) - len(named)
+            names += [f"{rest} more"] if rest else []
+            text = f"In this conversation: {listed(names)}. {text}"
+        origins = tuple(dict.fromkeys((person(turn.person.id), *(person(entity.id) for entity in named))))
+        return self._state(text, Provenance(origins, turn.spoken.audience) if named else turn.spoken)
+
+    def _state(self, text: str, provenance: Provenance) -> State:
+        return State((Part(text, self.name, provenance, order=order.ACTORS),))
+
+
+def _name(entity: Entity) -> str:
+    return f"{shown(entity.name)} (a bot)" if entity.bot else shown(entity.name)

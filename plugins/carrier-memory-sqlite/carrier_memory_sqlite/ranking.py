@@ -1,0 +1,101 @@
+"""Which of the rows that were found answer best, told from their numbers alone.
+
+BM25 over single words, each counted once in a message; where a message lacks a word, one of its neighbours in the
+conversation may have it, and counts for less: an answer need not repeat what it was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Sequence
+from math import log
+from typing import NamedTuple
+
+from carrier_memory_sqlite.shelves import (
+    AGENT,
+    LENGTH_MASK,
+    QUESTION,
+    SELF,
+    TRAIT_BITS,
+    place_of,
+    shelf_of,
+    words_of,
+)
+
+NEAR = ((-1, 0.3), (1, 0.3), (-2, 0.15), (2, 0.15))
+"""What a word counts that a neighbour has, by the distance: a window of five messages."""
+
+LENGTH, TYPICAL = 0.15, 12
+"""BM25's b, low because messages are short, and the length of a typical message in words."""
+
+ASKING = 0.12
+"""A message that only asks holds no answer: it stays below any statement that matches half as well."""
+OWN_REPLY = 0.45
+"""The agent's own words repeat what it was told, at best."""
+SELF_MATCH = 1.25
+"""The query says I, and so does the message."""
+RECENT = 0.02
+"""What the newest message of a shelf has over the oldest: enough to part equals."""
+
+
+class Found(NamedTuple):
+    """The rows that have one word of a query, or one of its kin: which concept it belongs to and what that counts."""
+
+    concept: int
+    weight: float
+    rows: Sequence[int]
+
+
+def rank(found: Iterable[Found], *, of_self: bool, of_agent: bool) -> list[tuple[float, int]]:
+    """All rows found, each with its score, best first."""
+    lists = list(found)
+    rows = {
+        row >> TRAIT_BITS: row for each in lists for row in each.rows
+    }  # by spot: shelf and place, without traits
+    newest: dict[int, int] = {}
+    for row in sorted(rows.values()):
+        newest[shelf_of(row)] = place_of(row)
+    matched = _matched(lists, rows, sum(newest.values()))
+    ranked = []
+    for spot, row in rows.items():
+        score = matched[spot] * _SHORTER[row & LENGTH_MASK]
+        if row & QUESTION:
+            score *= ASKING
+        if row & AGENT and not of_agent:
+            score *= OWN_REPLY
+        if of_self and row & SELF:
+            score *= SELF_MATCH
+        ranked.append((score * (1 + RECENT * place_of(row) / newest[shelf_of(row)]), row))
+    ranked.sort(reverse=True)
+    return ranked
+
+
+def _matched(lists: Iterable[Found], rows: Container[int], total: int) -> dict[int, float]:
+    """BM25 of every spot. Each concept counts once: by the word itself or its kin, in the message or near to it."""
+    by_concept: dict[int, dict[int, float]] = {}
+    for concept, weight, numbers in lists:
+        best = by_concept.setdefault(concept, {})
+        value = weight * _rarity(total, len(numbers))
+        for spot in [number >> TRAIT_BITS for number in numbers]:
+            if best.get(spot, 0.0) < value:
+                best[spot] = value
+            for distance, part in NEAR:
+                near = spot + distance
+                if near in rows and best.get(near, 0.0) < value * part:
+                    best[near] = value * part
+    matched: dict[int, float] = {}
+    for best in by_concept.values():
+        for spot, value in best.items():
+            matched[spot] = matched.get(spot, 0.0) + value
+    return matched
+
+
+def _rarity(total: int, holders: int) -> float:
+    """BM25's weight of a word that ``holders`` of ``total`` messages have. The counts are those of the rooms searched,
+    which the search yields anyway, and which say better than all rooms together what is rare in this one."""
+    return log(1 + (max(total, holders) - holders + 0.5) / (holders + 0.5))
+
+
+_SHORTER = {
+    trait: 1 / (1 - LENGTH + LENGTH * min(4.0, max(0.5, words_of(trait) / TYPICAL)))
+    for trait in range(0, LENGTH_MASK + 1, 8)
+}

@@ -1,0 +1,102 @@
+"""Where memories stand: the row number that makes every scope a range.
+
+A shelf holds memories of one agent with one audience (messages: of one room too). The number of a memory's row is its
+shelf, its place on the shelf, and a few traits that ranking needs, in one integer::
+
+    shelf 27 bits | place on the shelf 30 bits | traits 6 bits
+
+So the memories that some readers may know are a few ranges of rows. The lists of rows in a full-text index are sorted,
+so a search within a range touches nothing else, however many other rooms there are; neighbours in a conversation have
+neighbouring places; and candidates are ranked without reading them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from carrier_core import Audience, Memory, MemoryKind, Readers
+
+TRAIT_BITS = 6
+SHELF_BITS = TRAIT_BITS + 30
+
+QUESTION = 1
+"""The text only asks."""
+AGENT = 2
+"""The agent itself said it."""
+SELF = 4
+"""The speaker says I, me or my."""
+_LENGTH_SHIFT = 3
+LENGTH_MASK = 7 << _LENGTH_SHIFT
+"""The traits that tell the length."""
+
+_encode = msgspec.json.encode
+_audience = msgspec.json.Decoder(Audience)
+
+
+class Shelf(NamedTuple):
+    """A shelf that some readers may look at, as its number and audience."""
+
+    number: int
+    audience: Audience
+
+    @property
+    def first(self) -> int:
+        """The least row that can stand on it."""
+        return self.number << SHELF_BITS
+
+    @property
+    def last(self) -> int:
+        """The greatest row that can stand on it."""
+        return (self.number + 1 << SHELF_BITS) - 1
+
+
+def read_shelves(rows: Iterable[tuple[int, bytes]]) -> tuple[Shelf, ...]:
+    """Shelves from their numbers and recorded audiences."""
+    return tuple(Shelf(number, _audience.decode(audience)) for number, audience in rows)
+
+
+def pack(shelf: int, place: int, traits: int) -> int:
+    """The row of a memory."""
+    return shelf << SHELF_BITS | place << TRAIT_BITS | traits
+
+
+def shelf_of(row: int) -> int:
+    """The number of the shelf that a row stands on."""
+    return row >> SHELF_BITS
+
+
+def place_of(row: int) -> int:
+    """The place of a row on its shelf, counted from 1."""
+    return (row >> TRAIT_BITS) & ((1 << 30) - 1)
+
+
+def length_trait(words: int) -> int:
+    """The trait that stands for a length: the binary logarithm of the number of words, 7 at most."""
+    return min(7, words.bit_length()) << _LENGTH_SHIFT
+
+
+def words_of(row: int) -> int:
+    """About how many words a row has, from its traits."""
+    return (1 << ((row >> _LENGTH_SHIFT) & 7)) * 3 // 4
+
+
+def label(memory: Memory) -> tuple[str, int, bytes]:
+    """What tells one shelf of an agent from another: the room of messages, whether they are messages, the audience."""
+    messages = memory.kind is MemoryKind.MESSAGE
+    return memory.room if messages else "", int(messages), _encode(memory.provenance.audience)
+
+
+def keys_of(audience: Audience) -> tuple[str, ...]:
+    """Words of which every reader whom the audience admits knows at least one (see :func:`keys_for`)."""
+    if audience.rooms:
+        return audience.rooms[:1]
+    return ("",) if audience.persons is None else audience.persons
+
+
+def keys_for(readers: Readers) -> tuple[str, ...]:
+    """The words under which these readers look for shelves: the rooms that they are in, one of them, everyone."""
+    one = readers.persons[:1] if readers.persons else ()
+    return tuple(dict.fromkeys((readers.room, "", *one, *readers.rooms)))

@@ -1,0 +1,39 @@
+-- name: add
+INSERT INTO memories (row, id, place, kind, entity, at, number, payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO NOTHING
+
+-- name: row
+SELECT row, number FROM memories WHERE id = ?
+
+-- name: remove
+DELETE FROM memories WHERE row = ?
+
+-- name: payload
+SELECT payload FROM memories WHERE row = ?
+
+-- name: last_number
+SELECT last FROM numbers
+
+-- name: set_last_number
+UPDATE numbers SET last = ?
+
+-- name: last_row
+SELECT max(row) FROM memories WHERE row BETWEEN ? AND ?
+
+-- name: next_row
+SELECT row FROM memories WHERE row > ? AND row <= ? ORDER BY row LIMIT 1
+
+-- name: get
+SELECT payload FROM memories WHERE id = ?
+
+-- name: history
+SELECT row FROM memories
+WHERE place = (SELECT place FROM places WHERE agent = ? AND room = ?) AND kind = 'message' AND at < ?
+ORDER BY at DESC, number DESC LIMIT ?
+
+-- name: list
+SELECT payload FROM memories
+WHERE (?1 = '' OR kind = ?1) AND (?2 = '' OR entity = ?2)
+    AND ((?3 = '' AND ?4 = '')
+        OR place IN (SELECT place FROM places WHERE (?3 = '' OR agent = ?3) AND (?4 = '' OR room = ?4)))
+ORDER BY at DESC, number DESC LIMIT ?5

@@ -1,0 +1,275 @@
+"""Answers from what was said before: which of it answers a question, and how it is said back to whoever said it.
+
+No model is involved: words are counted and pronouns turned, so that `I live in Porto` comes back as `you live in Porto`.
+English only, as the built-in rules are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+import msgspec
+
+from carrier_provider_scripted.scene import Line, Scene
+
+MOST_SAID = 3  # statements in an answer
+MOST_TOLD = 8  # statements in an answer to "what do you know about me"
+MOST_READ = 1_000  # characters of one memory
+
+_QUESTION = re.compile(
+    r"\W*(?:(?:and|so|but|then|now|please|hey|hi|hello|ok|okay)\b\W*)*"
+    r"(?:who|whom|whose|what|whats|where|wheres|when|why|which|how|do|does|did|is|are|am|was|were|can|could|will|would|"
+    r"should|shall|may|have|has|tell me|remind me|guess)\b",
+    re.IGNORECASE,
+)
+_FIRST_PERSON = re.compile(r"\b(?:i|me|my|mine|myself|we|us|our|ours)\b", re.IGNORECASE)
+_ALL = re.compile(
+    r"\b(?:know|remember|recall|learn|learned|learnt)\b.{0,80}\b(?:about|of|from) (?:me|us)\b"
+    r"|\bwhat (?:did|have|had) i (?:tell|told|say|said|mention)\w*\b(?! .{0,80}\babout\b)|\bwho am i\b",
+    re.IGNORECASE,
+)
+_I_OR_MY = re.compile(r"\b(?:i|my)\b")
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_SENTENCES = re.compile(r"(?<=[.!?…])\s+|\n+")
+_LEAD = re.compile(
+    r"\W*(?:(?:hi|hello|hey|well|so|oh|ok|okay|yes|no|please|by the way|btw|fyi|actually|also)\b[\s,!.:-]*)*"
+    r"(?:(?:please )?(?:remember|note|don['’]t forget|do not forget|keep in mind|you should know|just so you know)\b[\s,:]*"
+    r"(?:that\b\s*)?)?",
+    re.IGNORECASE,
+)
+_EMPTY_WORDS = frozenset(
+    "a about again all an and any anything are as at be been being but by can could did do does doing for from get got had "
+    "has have he her hers him his how i if in into is it its just know let me mean my mine myself of on or our ours please "
+    "recall remember remind said say she should so some something tell than that the their them then there these they this "
+    "those to told too up us was we were what when where which who whom whose why will with would you your yours am im ive "
+    "id ill dont youre whats wheres".split()
+)
+_SYNONYMS = [
+    "live home house flat address reside move town city country based from",
+    "name call known",
+    "work job profession occupation living employ",
+    "old age born year birthday",
+    "like love enjoy favorite prefer hobby adore fond",
+    "dislike hate allergic avoid",
+    "husband wife spouse partner married",
+    "child kid son daughter children",
+    "pet dog cat",
+    "meeting appointment date",
+    "drink tea coffee",
+    "eat food dish meal",
+]
+
+
+class _Statement(msgspec.Struct, frozen=True):
+    text: str
+    line: Line
+    rank: int
+    own: bool
+    score: int
+
+
+def is_question(text: str) -> bool:
+    """Whether a message asks something: it ends with a question mark, or begins as questions do."""
+    return text.rstrip(" )\"'”’!").endswith("?") or _QUESTION.match(text) is not None
+
+
+def recollect(scene: Scene) -> str:
+    """What was said before that answers the message, in the second person; empty when nothing does.
+
+    A question about the person who asks is answered with the best memory even when they share no word.
+    """
+    question = scene.message
+    personal = _FIRST_PERSON.search(question) is not None
+    asked = words(question[:MOST_READ])
+    statements = list(_statements(scene, asked, question))
+    if _ALL.search(question):
+        return _say([statement for statement in statements if statement.own][:MOST_TOLD])
+    if personal:
+        statements = [statement for statement in statements if statement.own or _names(question, statement)]
+    found = _best(statements, least=1 if personal else max(3, 3 * len(asked) // 2))
+    recalled = [statement for statement in statements if statement.rank >= 0]
+    if found and personal:
+        found += [
+            statement for statement in recalled[:1] if statement not in found
+        ]  # recall may know better than words
+    if found:
+        return _say(found)
+    if personal and recalled and not re.search(r"\b(?:can|may|could|should|shall) (?:i|we)\b", question, re.I):
+        return _say(recalled[: MOST_SAID - 1], "I am not sure, but ")
+    return ""
+
+
+def _best(statements: list[_Statement], least: int) -> list[_Statement]:
+    """Those that share most words with the question: the first recalled of them, then the latest ones."""
+    top = max((statement.score for statement in statements), default=0)
+    if top < least:
+        return []
+    equal = [statement for statement in statements if statement.score == top]
+    latest = sorted(equal[1:], key=lambda statement: -statement.line.at)
+    return sorted([equal[0], *latest[: MOST_SAID - 1]], key=lambda statement: -statement.line.at)
+
+
+def _statements(scene: Scene, asked: frozenset[str], question: str) -> Iterable[_Statement]:
+    """What people stated before: first what was recalled, best first, then this conversation, latest first."""
+    seen: set[str] = set()
+    recalled = [line for line in scene.memories if not _by_agent(line, scene)]
+    spoken = [line for line in reversed(scene.history) if line.role == "user"]
+    persons = _persons(question[:MOST_READ])
+    for rank, line in enumerate((*recalled, *spoken)):
+        text = stated(line.text[:MOST_READ])
+        if not text or text.casefold() in seen:
+            continue
+        seen.add(text.casefold())
+        own = not line.name or not scene.person or line.name.casefold() == scene.person.casefold()
+        score = _score(asked, text)
+        if score and not own and _mentions(question, line.name):
+            score += 3
+        score += bool(score and persons & _persons(text))
+        yield _Statement(text, line, rank if rank < len(recalled) else -1, own, score)
+
+
+def _by_agent(line: Line, scene: Scene) -> bool:
+    return line.role == "assistant" or (bool(line.name) and line.name == scene.agent)
+
+
+def _score(asked: frozenset[str], text: str) -> int:
+    """3 for each word of the question, 1 for a related one."""
+    given = words(text)
+    if not given:
+        return 0
+    return sum(3 if word in given else 1 if _related(word) & given else 0 for word in asked)
+
+
+@lru_cache(maxsize=1024)
+def _persons(text: str) -> frozenset[str]:
+    """Whether a text is about I, or about my: that tells `I live` from `my friend lives`."""
+    return frozenset(_I_OR_MY.findall(text.casefold()))
+
+
+def _names(question: str, statement: _Statement) -> bool:
+    return _mentions(question, statement.line.name)
+
+
+def _mentions(question: str, name: str) -> bool:
+    return bool(name) and re.search(rf"\b{re.escape(name)}\b", question, re.IGNORECASE) is not None
+
+
+@lru_cache(maxsize=1024)
+def stated(text: str) -> str:
+    """What a message states: its sentences without questions, greetings and `remember that`."""
+    sentences = []
+    for sentence in _SENTENCES.split(text):
+        lead = _LEAD.match(sentence)
+        rest = sentence[lead.end() if lead else 0 :].strip()
+        if rest and not rest.endswith("?") and (len(rest) > 20 or words(rest)) and not _only_question(rest):
+            sentences.append(rest)
+    return " ".join(sentences)
+
+
+def _only_question(sentence: str) -> bool:
+    return _QUESTION.match(sentence) is not None and not sentence.endswith(".")
+
+
+@lru_cache(maxsize=1024)
+def words(text: str) -> frozenset[str]:
+    """The stems of a text's words, without those that say little."""
+    found = (word.casefold().replace("’", "'").removesuffix("'s") for word in _WORD.findall(text))
+    return frozenset(_stem(word) for word in found if word.replace("'", "") not in _EMPTY_WORDS)
+
+
+def _stem(word: str) -> str:
+    word = word.replace("our", "or")  # favourite, favorite
+    for ending in ("ing", "ed", "es", "s", "e"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word
+
+
+@lru_cache(maxsize=1024)
+def _related(stem: str) -> frozenset[str]:
+    return frozenset(other for group in _synonyms() if stem in group for other in group)
+
+
+@lru_cache(maxsize=1)
+def _synonyms() -> list[frozenset[str]]:
+    return [frozenset(_stem(word) for word in group.split()) for group in _SYNONYMS]
+
+
+# --- saying it back -----------------------------------------------------------------------------------------------------
+
+
+def _say(statements: list[_Statement], opening: str = "") -> str:
+    said = [_said(statement, again=position > 0) for position, statement in enumerate(statements)]
+    text = " ".join(said)
+    return opening + text[:1].lower() + text[1:] if opening and text and not text.startswith("I ") else opening + text
+
+
+def _said(statement: _Statement, *, again: bool) -> str:
+    line = statement.line
+    if not statement.own:
+        return f"{line.name} said: “{statement.text}”"
+    if not line.name and line.role != "user" and not _FIRST_PERSON.search(statement.text):
+        return f"I have noted: “{statement.text}”"  # a fact, which may speak of the person by name
+    told = "You also told me that" if again else "You told me that"
+    return f"{told} {_clause(second_person(statement.text))}."
+
+
+def _clause(text: str) -> str:
+    """As the continuation of a sentence: without its capital, unless that belongs to a name, and without its full stop."""
+    first = text.split(" ", 1)[0]
+    if first.casefold().strip(",") in _EMPTY_WORDS or first.casefold().startswith("you"):
+        text = text[:1].lower() + text[1:]
+    return text.rstrip(" .!…")
+
+
+_PRONOUNS = re.compile(
+    r"\b(?:"
+    r"(?P<am>(?:i|we) (?P<adverb>(?:\w+ly|also|never|always|just|once|still|already) )?(?P<be>am|was|are|were))\b(?!['’])"
+    r"|(?P<ask>am i|was i)\b"
+    r"|(?P<short>(?:i|we)['’](?P<rest>m|re|ve|d|ll))\b"
+    r"|(?P<lone>(?<![\d.] )am)\b"
+    r"|(?P<you>you (?P<yours>are|were)|you['’](?P<yourrest>re|ve|d|ll))\b"
+    r"|(?P<word>i|me|my|mine|myself|we|us|our|ours|ourselves|your|yours|yourself|you)\b(?!['’]\w)"
+    r")",
+    re.IGNORECASE,
+)
+_TURNED = {
+    "i": "you", "me": "you", "my": "your", "mine": "yours", "myself": "yourself",
+    "we": "you", "us": "you", "our": "your", "ours": "yours", "ourselves": "yourselves",
+    "your": "my", "yours": "mine", "yourself": "myself",
+}  # fmt: skip
+_BE = {"am": "are", "was": "were", "are": "are", "were": "were"}
+
+
+def second_person(text: str) -> str:
+    """A statement said back to whoever made it: `I am Ana and you know me` becomes `You are Ana and I know you`."""
+    return _PRONOUNS.sub(lambda match: _turn(match, text), text)
+
+
+def _turn(match: re.Match[str], text: str) -> str:
+    given = match[0]
+    mark = "’" if "’" in given else "'"
+    if match["am"]:
+        turned = f"you {match['adverb'] or ''}{_BE[match['be'].lower()]}"
+    elif match["ask"]:
+        turned = f"{_BE[given.split()[0].lower()]} you"
+    elif match["short"]:
+        turned = f"you{mark}" + {"m": "re"}.get(match["rest"].lower(), match["rest"].lower())
+    elif match["lone"]:
+        turned = "AM" if given == "AM" else "are"
+    elif match["you"]:
+        be = (match["yours"] or "").lower()
+        rest = (match["yourrest"] or "").lower()
+        turned = {"are": "I am", "were": "I was"}.get(be) or {"re": f"I{mark}m"}.get(rest, f"I{mark}{rest}")
+    elif given.lower() == "you":
+        turned = (
+            "me"
+            if re.match(r"\s*(?:$|[.,;:!]|(?:and|or|but|to|for|that|in|on|at|with)\b)", text[match.end() :])
+            else "I"
+        )
+    else:
+        turned = _TURNED[given.lower()]
+    begins = match.start() == 0 or text[: match.start()].rstrip()[-1:] in ".!?"
+    return turned[:1].upper() + turned[1:] if begins and given[:1].isupper() else turned
