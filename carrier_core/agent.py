@@ -56,6 +56,7 @@ class AgentRuntime:
         self._tables: dict[str, Table] = {}
         self._epochs: dict[str, int] = {}
         self._running: dict[str, tuple[str, anyio.CancelScope]] = {}
+        self._stopped: set[str] = set()
         self._ledger = Ledger()
         self._entities: dict[str, Entity] = {}
         self._models: dict[str, tuple[Registered, str]] = {}
@@ -195,10 +196,13 @@ class AgentRuntime:
         await self._open(turn)
         with anyio.CancelScope() as scope:
             self._running[room] = (turn.id, scope)
+            if turn.id in self._stopped:
+                scope.cancel()
             try:
                 outcome = await pipeline.within(turn)
             finally:
                 del self._running[room]
+                self._stopped.discard(turn.id)
         if scope.cancelled_caught:
             outcome = Outcome(Status.STOPPED, reason="stopped by the person", usage=turn.usage)
         with anyio.CancelScope(shield=True):
@@ -208,6 +212,7 @@ class AgentRuntime:
         """Go on where the runtime of an earlier configuration is: with its claims and the turns that it runs."""
         self._epochs = older._epochs
         self._running = older._running
+        self._stopped = older._stopped
 
     async def _epoch(self, room: str) -> int:
         found = self._epochs.get(room)
@@ -241,12 +246,15 @@ class AgentRuntime:
         self.host.finished(record, turn.room.name)
 
     def stop(self, room: str, turn: str = "") -> bool:
-        """Stop the turn that runs in a room, if it is the one that is meant; returns whether there was one."""
+        """Stop the turn that runs in a room, or the one that is meant, which may still wait; returns whether there was one."""
         running = self._running.get(room)
-        if running is None or (turn and turn != running[0]):
-            return False
-        running[1].cancel()
-        return True
+        if running is not None and turn in ("", running[0]):
+            running[1].cancel()
+            return True
+        if self.host.awaited(turn):
+            self._stopped.add(turn)
+            return True
+        return False
 
     async def give_up(self, record: TurnRecord) -> None:
         """End a turn that an earlier process left unfinished, visibly: it is not done again, so nothing happens twice."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-from carrier_core.character import load_character
+from carrier_core.characterfile import load_character
 from carrier_core.errors import CarrierError, ConfigError
 from carrier_core.host import choose_store
 from carrier_core.keylines import KeyPath

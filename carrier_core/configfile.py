@@ -122,9 +122,7 @@ def read_document(path: Path) -> Document:
             file=str(path),
             line=1,
         )
-    faults = [
-        ConfigError(text, remedy=remedy, file=str(path), line=line) for line, text, remedy in found.faults
-    ]
+    faults = [ConfigError(text, remedy=remedy, file=str(path), line=line) for line, text, remedy in found.faults]
     document = Document(path, _with_text_keys(data), found.lines)
     faults += _unusable(document, document.data, ())
     return msgspec.structs.replace(document, faults=tuple(faults))
@@ -234,9 +232,7 @@ def _with_text_keys(data: dict[object, object]) -> dict[str, object]:
 def _unusable(document: Document, value: object, path: KeyPath) -> list[ConfigError]:
     """Faults of values that a format can express and a configuration cannot hold."""
     if isinstance(value, str) and not is_text(value):
-        return [
-            _fault(document, path, "Half of a surrogate pair is no character.", "Write the character itself.")
-        ]
+        return [_fault(document, path, "Half of a surrogate pair is no character.", "Write the character itself.")]
     if isinstance(value, float) and not math.isfinite(value):
         return [_fault(document, path, f"{value} is no number to work with.", "Write a finite number.")]
     parts: list[tuple[str | int, object]] = []
@@ -246,9 +242,7 @@ def _unusable(document: Document, value: object, path: KeyPath) -> list[ConfigEr
         parts = list(enumerate(value))
     faults = [fault for key, part in parts for fault in _unusable(document, part, (*path, key))]
     keys = [(*path, key) for key, _ in parts if isinstance(key, str) and not is_text(key)]
-    return faults + [
-        _fault(document, key, "A key holds half of a surrogate pair.", "Correct it.") for key in keys
-    ]
+    return faults + [_fault(document, key, "A key holds half of a surrogate pair.", "Correct it.") for key in keys]
 
 
 def _fault(document: Document, path: KeyPath, message: str, remedy: str) -> ConfigError:

@@ -5,6 +5,9 @@ A message names the thing (plugin, key, file) and then the remedy, so that it ca
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class CarrierError(Exception):
     """The root: whatever Carrier raises on purpose is one of these.
@@ -99,3 +102,24 @@ class Rejected(CarrierError):
 
 class InDoubt(CarrierError):
     """Nobody can tell whether an effect happened."""
+
+
+@contextmanager
+def single() -> Iterator[None]:
+    """Take an error out of the groups that task groups raise: the only one there is, or the first of Carrier's own."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        leaves = list(_leaves(group))
+        own = [error for error in leaves if isinstance(error, CarrierError)]
+        if own or len(leaves) == 1:
+            raise (own or leaves)[0] from group.__cause__
+        raise
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

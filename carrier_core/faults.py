@@ -176,9 +176,7 @@ def _wrong_key(path: KeyPath, error: ErrorDetails, location: Location) -> Config
         return location.fault(path, f"There is no key `{name}` {within}.", nearest(name, known))
     if "error" in context:
         return location.fault(path, f"`{name}` {within}: {context['error']}.", "Rename it.")
-    return location.fault(
-        path, f"A key {within} must be {_expected(error)}, not {_text(name)}.", "Rename it."
-    )
+    return location.fault(path, f"A key {within} must be {_expected(error)}, not {_text(name)}.", "Rename it.")
 
 
 def _is_about_type(error: ErrorDetails) -> bool:
@@ -194,9 +192,7 @@ def _expected(error: ErrorDetails) -> str:
         return "text that is not empty" if error["type"] == "string_too_short" else "a list that is not empty"
     template = _EXPECTED.get(error["type"])
     if template is not None:
-        numbers = {
-            name: f"{bound:g}" if isinstance(bound, float) else bound for name, bound in context.items()
-        }
+        numbers = {name: f"{bound:g}" if isinstance(bound, float) else bound for name, bound in context.items()}
         return template.format(**numbers)
     message = error["msg"].removeprefix("Input should be ").removeprefix("a valid ")
     return message[:1].lower() + message[1:]
@@ -245,9 +241,7 @@ def _text(value: object) -> str:
 def _secrets(place: Place, value: object, path: KeyPath) -> set[str]:
     """The texts that belong where a secret does."""
     if isinstance(value, Mapping):
-        return {
-            found for key, part in value.items() for found in _secrets(place.inside(key), part, (*path, key))
-        }
+        return {found for key, part in value.items() for found in _secrets(place.inside(key), part, (*path, key))}
     if isinstance(value, list):
         return {found for part in value for found in _secrets(place.inside(0), part, path)}
     return {str(value)} if place.is_secret else set()

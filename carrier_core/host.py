@@ -17,7 +17,7 @@ from carrier_core import specs
 from carrier_core.agent import AgentRuntime
 from carrier_core.breaker import Quarantine
 from carrier_core.dispatch import Caller, Failure, Hooks
-from carrier_core.errors import CarrierError, PluginError, Unavailable
+from carrier_core.errors import CarrierError, PluginError, Unavailable, single
 from carrier_core.events import Events
 from carrier_core.logs import logger
 from carrier_core.memory import Store
@@ -116,7 +116,6 @@ class Host:
         self._ended: dict[str, dict[str, Json]] = {}
         self._started: list[str] = []
         self._group: TaskGroup
-        self._failed: Exception | None = None
 
     # --- initialisation ---
 
@@ -126,22 +125,22 @@ class Host:
         self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         await self.store.open(self.state)
         try:
-            async with anyio.create_task_group() as group:
-                self._group = group
-                self.rooms = Rooms(group, self._handle, most=self.config.settings.limits.rooms)
-                group.start_soon(self.events.run, self.table, Hooks(budgets=self.budgets, report=self._unobserved))
-                try:
-                    await self._start()
-                    yield self
-                finally:
-                    with anyio.CancelScope(shield=True):
-                        await self._stop()
-                    group.cancel_scope.cancel()
+            with single():
+                async with anyio.create_task_group() as group:
+                    self._group = group
+                    self.rooms = Rooms(group, self._handle, most=self.config.settings.limits.rooms)
+                    unobserved = Hooks(budgets=self.budgets, report=self._unobserved)
+                    group.start_soon(self.events.run, self.table, unobserved)
+                    try:
+                        await self._start()
+                        yield self
+                    finally:
+                        with anyio.CancelScope(shield=True):
+                            await self._stop()
+                        group.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True):
                 await self.store.close()
-        if self._failed is not None:
-            raise self._failed
 
     async def _start(self) -> None:
         for plugin in self.plugins.found.values():
@@ -198,7 +197,7 @@ class Host:
 
     def _make_agent(self, config: Config, name: str, generation: int = 1) -> AgentRuntime:
         """An agent as a configuration has it. ConfigError names what cannot be used."""
-        from carrier_core.character import load_character
+        from carrier_core.characterfile import load_character
 
         loaded = load_character(config.character_path(name))
         for note in loaded.notes:
@@ -396,6 +395,10 @@ class Host:
         waiter = self._waiters.pop(turn, None)
         if waiter is not None:
             waiter.set()
+
+    def awaited(self, turn: str) -> bool:
+        """Whether a turn was accepted and has not ended."""
+        return turn in self._waiters
 
     async def wait(self, turn: str) -> dict[str, Json]:
         """Wait until a turn has ended; what ``carrierd chat --json`` prints."""

@@ -30,9 +30,7 @@ def override(
     return []
 
 
-def unknown_variable(
-    variable: Variable, root: Place, data: Mapping[str, object], location: Location
-) -> ConfigError:
+def unknown_variable(variable: Variable, root: Place, data: Mapping[str, object], location: Location) -> ConfigError:
     """The fault of a variable with our prefix that spells no key."""
     prefix = PREFIX + "".join(f"{plain(str(key)).upper()}__" for key in location.base)
     known = [prefix + name for name in _names(root, data)]

@@ -154,7 +154,7 @@ async def compose(turn: Turn, feedback: tuple[Evaluation, ...]) -> Composed:
     turn.prompt = turn.stamp.prompt = prompt
     turn.prompts.append(prompt)
     for part in (*state.parts, *prompt.parts):
-        if part.memory:
+        if part.memory and part.memory != turn.memory_id:
             turn.used[part.memory] = None
     return Composed(state, prompt)
 

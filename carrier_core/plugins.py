@@ -21,7 +21,7 @@ import pluggy
 
 from carrier_core import defaults, specs
 from carrier_core._version import __version__
-from carrier_core.dispatch import PROJECT, Contract, Verb
+from carrier_core.dispatch import PROJECT, Contract
 from carrier_core.errors import CarrierError, ConfigError, PluginError
 from carrier_core.memory import Store
 from carrier_core.settings import Config, PluginSettings, section_of
@@ -192,7 +192,9 @@ class Plugins:
     def _fault_of(self, plugin: Plugin, error: CarrierError) -> ConfigError:
         """The error on the line that enables the plugin, or in its file where it is a single one."""
         if plugin.version == "file":
-            return ConfigError(error.message, remedy=error.remedy, file=plugin.origin, line=_line_in(error, plugin.origin))
+            return ConfigError(
+                error.message, remedy=error.remedy, file=plugin.origin, line=_line_in(error, plugin.origin)
+            )
         chosen = self.config.settings.plugins
         key = "enabled" if plugin.name in chosen.enabled else "required"
         listed: Sequence[str] = getattr(chosen, key)
@@ -290,7 +292,8 @@ class Plugins:
         wanted = inspect.iscoroutinefunction(spec)
         if inspect.iscoroutinefunction(function) != wanted:
             raise refuse(
-                f"it is {'not ' if wanted else ''}async", f"Write `{'async def' if wanted else 'def'} {function.__name__}`."
+                f"it is {'not ' if wanted else ''}async",
+                f"Write `{'async def' if wanted else 'def'} {function.__name__}`.",
             )
         known = list(inspect.signature(spec).parameters)
         for parameter in inspect.signature(function).parameters.values():
@@ -324,7 +327,8 @@ class Plugins:
 
         if not isinstance(thing, sort):
             raise refuse(
-                f"it returned {type(thing).__name__}, expected {sort.__name__}", f"Subclass carrier_core.{sort.__name__}."
+                f"it returned {type(thing).__name__}, expected {sort.__name__}",
+                f"Subclass carrier_core.{sort.__name__}.",
             )
         name = getattr(thing, "name", "")
         if not isinstance(name, str) or not name:
@@ -371,7 +375,9 @@ def _load_file(path: Path) -> ModuleType:
     name = f"carrier_single_file_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise ConfigError("It cannot be read as Python.", file=str(path), remedy="Give the file a name that ends in .py.")
+        raise ConfigError(
+            "It cannot be read as Python.", file=str(path), remedy="Give the file a name that ends in .py."
+        )
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # where pydantic looks for the names in a Settings class's annotations
     try:

@@ -32,17 +32,13 @@ _SECTION = re.compile(r"(?:plugin|clients)\.[^.\s]+")
 
 def _agent_name(name: str) -> str:
     if not _AGENT.fullmatch(name):
-        raise ValueError(
-            "an agent's name begins with a letter and consists of letters, digits, - and _, at most 64"
-        )
+        raise ValueError("an agent's name begins with a letter and consists of letters, digits, - and _, at most 64")
     return name
 
 
 def _plugin_name(name: str) -> str:
     if not _PLUGIN.fullmatch(name):
-        raise ValueError(
-            "a plugin's name consists of letters, digits, dots, - and _, as `carrierd plugins` shows it"
-        )
+        raise ValueError("a plugin's name consists of letters, digits, dots, - and _, as `carrierd plugins` shows it")
     return name
 
 
@@ -70,9 +66,7 @@ HookName = Annotated[str, AfterValidator(_hook_name)]
 ModelName = Annotated[str, AfterValidator(_model_name)]
 Word = Annotated[str, Field(min_length=1)]
 Words = Annotated[tuple[Word, ...], AfterValidator(_without_repeats)]
-PluginNames = Annotated[
-    tuple[Annotated[str, AfterValidator(_plugin_name)], ...], AfterValidator(_without_repeats)
-]
+PluginNames = Annotated[tuple[Annotated[str, AfterValidator(_plugin_name)], ...], AfterValidator(_without_repeats)]
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
 
@@ -141,9 +135,7 @@ class TurnLimits(_Section):
 
     rounds: Count = Field(8, description="Rounds of generating and acting in one turn.")
     revisions: int = Field(2, ge=0, description="How often an evaluation may send a draft back in one turn.")
-    tokens: Count | None = Field(
-        None, description="Tokens in and out that one turn may use; no bound without it."
-    )
+    tokens: Count | None = Field(None, description="Tokens in and out that one turn may use; no bound without it.")
     seconds: Seconds = Field(300.0, description="Seconds that one turn may take.")
 
 
@@ -172,17 +164,13 @@ class AgentSettings(_Section):
     )
     kind: Word = Field("conversational", description="The kind of agent, which decides how a turn ends.")
     clients: Words | None = Field(None, description="The clients it is reached by; all without it.")
-    plugins: PluginNames | None = Field(
-        None, description="The plugins that take part in its turns; all without it."
-    )
+    plugins: PluginNames | None = Field(None, description="The plugins that take part in its turns; all without it.")
     models: dict[ModelClass, ModelName] = Field(
         {},
         description='For each class of model (small, large, reasoning, embedding, vision) "provider/model" or '
         '"provider".',
     )
-    burst: Literal["each"] = Field(
-        "each", description="Messages that arrive during a turn: each is answered."
-    )
+    burst: Literal["each"] = Field("each", description="Messages that arrive during a turn: each is answered.")
     conversation_length: int = Field(32, ge=0, description="Messages of history that the model is shown.")
     failure: Word = Field(
         "Sorry, something went wrong on my side and I could not answer that. Please try again.",
@@ -198,12 +186,8 @@ class PluginsSettings(_Section):
     enabled: PluginNames = Field((), description="Installed plugins that run.")
     disabled: PluginNames = Field((), description="Plugins that do not run, single files among them.")
     required: PluginNames = Field((), description="Plugins without which nothing starts.")
-    order: PluginNames = Field(
-        (), description="Plugins whose hooks run before those of the others, in this order."
-    )
-    folder: Word = Field(
-        "plugins", description="Where single-file plugins are, seen from this file's folder."
-    )
+    order: PluginNames = Field((), description="Plugins whose hooks run before those of the others, in this order.")
+    folder: Word = Field("plugins", description="Where single-file plugins are, seen from this file's folder.")
 
     @field_validator("disabled", "required")
     @classmethod
@@ -224,15 +208,11 @@ class MemorySettings(_Section):
 class PolicySettings(_Section):
     """``[policy]``: whom the operator trusts, and with what."""
 
-    trusted: PluginNames = Field(
-        (), description="Plugins that may label what they say as the operator's words."
-    )
+    trusted: PluginNames = Field((), description="Plugins that may label what they say as the operator's words.")
     guards: Annotated[tuple[HookName, ...], AfterValidator(_without_repeats)] = Field(
         (), description='Hooks, as "plugin:hook", whose failure stops their step.'
     )
-    allow: Words = Field(
-        (), description="Actions that may have an effect outside or spend money without asking."
-    )
+    allow: Words = Field((), description="Actions that may have an effect outside or spend money without asking.")
 
 
 class HostLimits(_Section):
@@ -240,12 +220,8 @@ class HostLimits(_Section):
 
     message_bytes: Count = Field(65536, description="Bytes of text of one message; what is longer is cut.")
     rooms: Count = Field(10000, description="Rooms that are worked on at one time.")
-    stop_seconds: Seconds = Field(
-        10.0, description="Seconds that running turns have to end when the daemon stops."
-    )
-    breaker_failures: Count = Field(
-        5, description="Failures of one hook of a plugin until it is quarantined."
-    )
+    stop_seconds: Seconds = Field(10.0, description="Seconds that running turns have to end when the daemon stops.")
+    breaker_failures: Count = Field(5, description="Failures of one hook of a plugin until it is quarantined.")
     breaker_window: Seconds = Field(60.0, description="Seconds within which these failures count together.")
     breaker_cooldown: Seconds = Field(30.0, description="Seconds until a quarantined hook is tried again.")
     budgets: dict[Word, Seconds] = Field(

@@ -81,9 +81,7 @@ class Config:
     """A configuration that has been read. ``path`` is its file, ``folder`` the folder of that, ``faults`` are all that
     the core can tell by itself, in the order of the lines."""
 
-    def __init__(
-        self, document: Document, layers: tuple[Layer, ...], unread: tuple[ConfigError, ...] = ()
-    ) -> None:
+    def __init__(self, document: Document, layers: tuple[Layer, ...], unread: tuple[ConfigError, ...] = ()) -> None:
         self.path = document.path
         self.folder = document.path.parent
         self._document = document
@@ -101,9 +99,7 @@ class Config:
         if not unread:
             faults += wrong
         if self._settings is not None and not self._settings.agents and not unread:
-            faults.append(
-                self.fault(("agents",), "No agent is configured.", "Write a section [agents.NAME].")
-            )
+            faults.append(self.fault(("agents",), "No agent is configured.", "Write a section [agents.NAME]."))
         self.faults = self._in_order(faults)
 
     @property
@@ -128,9 +124,7 @@ class Config:
 
         Raises ConfigError, on the line of the agent's `character`, when there is none.
         """
-        from carrier_core.character import (
-            find_character,
-        )  # it loads the templates, which a plugin's settings do not need
+        from carrier_core.characterfile import find_character  # with the templates, which most commands do not need
 
         name = self.settings.agents[agent].character
         if (self.folder / name).is_file():
@@ -151,9 +145,7 @@ class Config:
         """All faults of the section of the plugin ``name``, in the order of the lines."""
         return self._plugin(name, cls)[1]
 
-    def unknown_sections(
-        self, known: Iterable[str], installed: Iterable[str] = ()
-    ) -> tuple[ConfigError, ...]:
+    def unknown_sections(self, known: Iterable[str], installed: Iterable[str] = ()) -> tuple[ConfigError, ...]:
         """The faults of sections and variables that belong to no plugin.
 
         ``known`` are the sections of the enabled plugins that have settings (``section_of``), ``installed`` the names
@@ -184,9 +176,7 @@ class Config:
         """The environment variables that may hold the secrets of a plugin: the well-known names, and those there are
         for its section, for which ``name`` is the plugin's own. They belong to it alone."""
         secrets = secret_fields(cls)
-        found = {
-            each for field, names in environment_names(cls).items() if field in secrets for each in names
-        }
+        found = {each for field, names in environment_names(cls).items() if field in secrets for each in names}
         for layer in self._layers:
             for variable, keys in of_section(layer, section_of(name, cls)):
                 if Place(cls).at(keys[:1]).is_secret:
@@ -205,9 +195,7 @@ class Config:
                 owner = owners.setdefault(claim, name)
                 if owner != name:
                     message = f"The plugins {owner} and {name} both claim {claim}."
-                    faults.append(
-                        self._plugin_fault(name, message, "Put one of them into `disabled` of [plugins].")
-                    )
+                    faults.append(self._plugin_fault(name, message, "Put one of them into `disabled` of [plugins]."))
         return self._in_order(faults)
 
     def _plugin_fault(self, name: str, message: str, remedy: str) -> ConfigError:
@@ -271,9 +259,7 @@ class Config:
     def _in_order(self, faults: Iterable[ConfigError]) -> tuple[ConfigError, ...]:
         """The faults of the file first, by line, then those from outside it."""
         main = str(self.path)
-        return tuple(
-            sorted(faults, key=lambda fault: (fault.file != main, fault.file or "", fault.line or 0))
-        )
+        return tuple(sorted(faults, key=lambda fault: (fault.file != main, fault.file or "", fault.line or 0)))
 
 
 def _tables(data: Mapping[str, object], kind: str) -> list[tuple[str, object]]:
@@ -298,7 +284,5 @@ def _validate(
         details = error.errors(include_url=False, include_input=False)
     except Exception as error:  # a plugin's class may do anything; what it says may be a secret
         failed = f"The settings class {model.__qualname__} failed with {type(error).__name__}."
-        return None, [
-            location.fault((), failed, "This is a fault of the plugin: tell its author, or disable it.")
-        ]
+        return None, [location.fault((), failed, "This is a fault of the plugin: tell its author, or disable it.")]
     return None, translate(details, Place(model), data, location)

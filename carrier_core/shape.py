@@ -161,11 +161,7 @@ def _aliases(field: FieldInfo) -> Iterator[str]:
 
 def _is(member: object, kinds: type | tuple[type, ...]) -> bool:
     plain_type = get_origin(member) or member
-    return (
-        isinstance(plain_type, type)
-        and issubclass(plain_type, kinds)
-        and not issubclass(plain_type, (str, bytes))
-    )
+    return isinstance(plain_type, type) and issubclass(plain_type, kinds) and not issubclass(plain_type, (str, bytes))
 
 
 def _takes_text(member: object) -> bool:
@@ -199,8 +195,6 @@ def _holds_secret(annotation: object, above: frozenset[type]) -> bool:
             fields = member.model_fields.values() if member not in above else ()
             if any(_holds_secret(field.annotation, above | {member}) for field in fields):
                 return True
-        elif get_origin(member) is not Literal and any(
-            _holds_secret(part, above) for part in get_args(member)
-        ):
+        elif get_origin(member) is not Literal and any(_holds_secret(part, above) for part in get_args(member)):
             return True
     return False

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from carrier_core.character import Character, Example, Knowledge, Loaded, Style, load_character
-from carrier_core.eliza import STATE_KEYS, eliza_values, from_handlebars, is_handlebars, render_view
+from carrier_core.character import Character, Example, Knowledge, Loaded, Style
+from carrier_core.characterfile import load_character
+from carrier_core.eliza import STATE_KEYS, eliza_values, render_view
 from carrier_core.errors import ConfigError
 from carrier_core.templates import SYSTEM_TEMPLATE, render
 
@@ -222,9 +223,7 @@ def test_templates_of_a_file_render_with_the_state_they_know() -> None:
 
 
 def test_every_state_key_has_a_value_in_both_spellings() -> None:
-    values = eliza_values(
-        load_character(FILES / "harbour_0x.character.json").character.view("room"), room_id="r1"
-    )
+    values = eliza_values(load_character(FILES / "harbour_0x.character.json").character.view("room"), room_id="r1")
     for key in STATE_KEYS:
         assert render(f"{{{{{key}}}}}", values).missing == ()
     assert values["agentName"] == values["agent_name"] == "Marlow"
@@ -233,9 +232,7 @@ def test_every_state_key_has_a_value_in_both_spellings() -> None:
     assert values["topics"] == "Marlow likes to talk about fog and paint."
     assert str(values["messageDirections"]).endswith("Unhurried.\nAnswer the question, then look at the sea.")
     assert str(values["post_directions"]).endswith("Unhurried.\nOne sentence.")
-    assert str(values["characterMessageExamples"]).endswith(
-        f"lamp, {values['user1']}.\nMarlow: Mind the third step."
-    )
+    assert str(values["characterMessageExamples"]).endswith(f"lamp, {values['user1']}.\nMarlow: Mind the third step.")
     assert values["user1"] == values["name1"]
     assert eliza_values(Character(name="Bare").view("r"))["character_post_examples"] == ""
 
@@ -255,64 +252,3 @@ def test_the_standard_system_text_of_a_view_is_rendered_once() -> None:
         once.text
         == "You are Bare.\nSpeak as Bare, in the first person. Never claim to be human to somebody who sincerely asks.\n"
     )
-
-
-HANDLEBARS = [
-    ("{{{name}}} & {{{ name }}}", "<Bo> & <Bo>"),
-    ("{{#if name}}yes{{else}}no{{/if}}{{#if nobody}}yes{{else}}no{{/if}}", "yesno"),
-    ("{{#if nobody}}a{{else if name}}b{{else}}c{{/if}}", "b"),
-    ("{{#if empty}}a{{else}}b{{/if}}{{#unless empty}}c{{/unless}}", "bc"),
-    ("{{#each crew}}\n- {{this}}\n{{/each}}\nend", "- Al\n- Cy\nend"),
-    ("{{#each crew}}{{@index}}{{this}}{{#if @last}}.{{else}}, {{/if}}{{/each}}", "0Al, 1Cy."),
-    ("{{#each boats}}{{name}}: {{#each crew}}{{this}} of {{../name}} and {{@root.name}};{{/each}}{{/each}}", "Ark: Ed of Ark and <Bo>;"),
-    ("{{#each boats}}{{../name}}{{this.name}}{{/each}}", "<Bo>Ark"),
-    ("{{#each ages}}{{@key}}={{this}} {{/each}}", "al=3 cy=4 "),
-    ("{{#each empty}}x{{else}}nobody with {{name}}{{/each}}{{#each nobody}}x{{/each}}", "nobody with <Bo>"),
-    ("a{{! note }}b{{!-- {{name}} --}}c", "abc"),
-    ("a {{~#if name~}} b {{~/if~}} c {{~name}}", "abc<Bo>"),
-    ("{{&name}}{{{nobody}}}", "<Bo>"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("template", "text"), HANDLEBARS)
-def test_handlebars_works_as_in_elizaos(template: str, text: str) -> None:
-    values = {
-        "name": "<Bo>",
-        "crew": ["Al", "Cy"],
-        "boats": [{"name": "Ark", "crew": ["Ed"]}],
-        "ages": {"al": 3, "cy": 4},
-        "empty": [],
-    }
-    assert is_handlebars(template)
-    assert render(template, values).text == text
-
-
-@pytest.mark.parametrize(
-    ("template", "line", "named"),
-    [
-        ("a\n{{#with x}}{{/with}}", 2, "{{#with x}}"),
-        ("\n\n{{> footer}}", 3, "{{> footer}}"),
-        ("{{#if (eq a b)}}{{/if}}", 1, "(eq a b)"),
-        ("a\n{{#each xs as |x|}}{{/each}}", 2, "xs as |x|"),
-        ("a\n{{#if x}}\nb", 2, "`{{#if}}` is never closed"),
-        ("a\n{{#if x}}{{/each}}", 2, "`{{/each}}` closes what is not open"),
-        ("{{/if}}", 1, "`{{/if}}` closes what is not open"),
-        ("a {{else}}", 1, "stands outside"),
-        ("{{#each xs}}{{else if y}}{{/each}}", 1, "{{else if y}}"),
-    ],
-)
-def test_what_is_not_understood_of_handlebars_names_template_and_line(
-    template: str, line: int, named: str
-) -> None:
-    with pytest.raises(ConfigError) as caught:
-        from_handlebars(template, "post_template")
-    assert caught.value.message.startswith(f"Template post_template, line {line}: ")
-    assert named in caught.value.message
-    assert caught.value.remedy
-
-
-@pytest.mark.parametrize(
-    "template", ["{{ name }}", "{% if name %}x{% endif %}", "{# note #}", "{{ {'a': 1}['a'] }}"]
-)
-def test_jinja_is_not_taken_for_handlebars(template: str) -> None:
-    assert not is_handlebars(template)

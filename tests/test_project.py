@@ -27,7 +27,8 @@ TOP_LEVEL = frozenset(
 # The modules of the core: each may import those before it, none after it. `__init__` names all of them, lazily.
 ORDER = (
     "_version errors provenance messages prompts outcomes records journal memory breaker dispatch things specs "
-    "keylines configfile shape sections environment faults overrides templates character eliza settings plugins policy "
+    "keylines configfile shape sections environment faults overrides handlebars sandbox templates character eliza "
+    "characterfile settings plugins policy "
     "turn pipeline agent host scheduler daemon cli testing"
 ).split()
 

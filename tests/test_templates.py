@@ -152,9 +152,7 @@ def test_long_values_are_fine_up_to_the_limit() -> None:
         ("one\n{% nosuch %}", 2, "nosuch"),
     ],
 )
-def test_a_template_that_cannot_be_read_is_refused_when_it_is_checked(
-    template: str, line: int, reason: str
-) -> None:
+def test_a_template_that_cannot_be_read_is_refused_when_it_is_checked(template: str, line: int, reason: str) -> None:
     for attempt in (
         lambda: check_template(template, "t_template"),
         lambda: render(template, {}, "t_template"),
@@ -223,11 +221,9 @@ def test_the_standard_system_text_leaves_out_what_a_character_has_not() -> None:
 
 def test_a_character_without_templates_of_its_own_costs_no_import_of_jinja() -> None:
     program = (
-        "import sys; from pathlib import Path; from carrier_core.character import load_character;"
+        "import sys; from pathlib import Path; from carrier_core.characterfile import load_character;"
         "load_character(Path('config/characters/tifa.toml')); print('jinja2' in sys.modules)"
     )
     root = Path(__file__).parents[1]
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -6,7 +6,7 @@ import argparse
 import json
 
 from carrier_core.cli import place
-from carrier_core.cli.groups import single
+from carrier_core.errors import single
 from carrier_core.cli.text import table
 
 
@@ -22,7 +22,7 @@ def act(args: argparse.Namespace) -> int:
     """Print the list."""
     import anyio
 
-    from carrier_core.character import load_character
+    from carrier_core.characterfile import load_character
 
     config = place.read_config(args)
     with single():
@@ -45,7 +45,13 @@ def act(args: argparse.Namespace) -> int:
         print(json.dumps(listed, ensure_ascii=False))
         return 0
     rows = [
-        (str(each["name"]), str(each["character"]), str(each["kind"]), "running" if each["running"] else "", str(each["file"]))
+        (
+            str(each["name"]),
+            str(each["character"]),
+            str(each["kind"]),
+            "running" if each["running"] else "",
+            str(each["file"]),
+        )
         for each in listed
     ]
     print("\n".join(table(rows, ("AGENT", "CHARACTER", "KIND", "STATE", "FILE"))))

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from carrier_core.cli import place
-from carrier_core.cli.groups import single
-from carrier_core.errors import CarrierError, ConfigError
+from carrier_core.errors import CarrierError, ConfigError, single
 
 if TYPE_CHECKING:
     from carrier_core.control import Remote

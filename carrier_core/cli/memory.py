@@ -7,8 +7,7 @@ import json
 from typing import TYPE_CHECKING, cast
 
 from carrier_core.cli import place
-from carrier_core.cli.groups import single
-from carrier_core.errors import CarrierError
+from carrier_core.errors import CarrierError, single
 
 if TYPE_CHECKING:
     from carrier_core.messages import Memory

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Declare ``--config``."""
-    parser.add_argument("--config", metavar="FILE", help="the configuration (else $CARRIER_CONFIG, else config/carrier.toml)")
+    parser.add_argument(
+        "--config", metavar="FILE", help="the configuration (else $CARRIER_CONFIG, else config/carrier.toml)"
+    )
 
 
 def add_state(parser: argparse.ArgumentParser) -> None:

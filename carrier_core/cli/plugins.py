@@ -43,7 +43,8 @@ def act(args: argparse.Namespace) -> int:
         print(json.dumps(listed, ensure_ascii=False))
         return 0
     rows = [
-        (plugin.name, plugin.version, plugin.state, plugin.why or ", ".join(plugin.things or plugin.hooks)) for plugin in found
+        (plugin.name, plugin.version, plugin.state, plugin.why or ", ".join(plugin.things or plugin.hooks))
+        for plugin in found
     ]
     print("\n".join(table(rows, ("PLUGIN", "VERSION", "STATE", "BRINGS, OR WHY IT IS OFF"))))
     return 0

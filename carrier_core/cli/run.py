@@ -23,7 +23,7 @@ def act(args: argparse.Namespace) -> int:
 
     config = place.read_config(args)
     configure_logs(config.settings.log)
-    from carrier_core.cli.groups import single
+    from carrier_core.errors import single
 
     with single():
         anyio.run(serve, config, place.state_of(args))

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, cast
 
 from carrier_core.cli import place
-from carrier_core.cli.groups import single
+from carrier_core.errors import single
 
 if TYPE_CHECKING:
     from carrier_core.prompts import Json

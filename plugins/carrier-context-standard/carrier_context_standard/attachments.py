@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from carrier_context_standard import order
 from carrier_context_standard.names import shown
-from carrier_core import Attachment, Context, Part, State, Turn
+from carrier_core import Attachment, Context, Part, Provenance, State, Turn
 
 
 class Attachments(Context):
@@ -18,13 +18,19 @@ class Attachments(Context):
             Part(
                 f"With the message came {described(part.attachment)}.",
                 self.name,
-                part.provenance or turn.spoken,
+                whose(part, turn),
                 order=order.ATTACHMENTS,
             )
             for part in turn.message.content
             if part.attachment is not None
         )
         return State(parts) if parts else None
+
+
+def whose(part: Part, turn: Turn) -> Provenance:
+    """The provenance of what is said of a part of the message; the host adds who said it."""
+    given = part.provenance or turn.spoken
+    return Provenance(given.origins, given.audience)
 
 
 def described(attachment: Attachment) -> str:

@@ -81,7 +81,7 @@ class Actors(Context):
         if not speaker:
             return None
         if not await is_shared(turn):
-            return self._state(f"You are talking with {speaker}.", turn.spoken)
+            return self._state(turn, f"You are talking with {speaker}.", (person(turn.person.id),))
         others = [entity for entity in await turn.participants() if entity.id != turn.person.id and entity.name]
         named = others[: _NAMED - 1]
         text = f"{speaker} is speaking to you now."
@@ -90,10 +90,10 @@ class Actors(Context):
             rest = len(others) - len(named)
             names += [f"{rest} more"] if rest else []
             text = f"In this conversation: {listed(names)}. {text}"
-        origins = tuple(dict.fromkeys((person(turn.person.id), *(person(entity.id) for entity in named))))
-        return self._state(text, Provenance(origins, turn.spoken.audience) if named else turn.spoken)
+        return self._state(turn, text, tuple(person(entity.id) for entity in (turn.person, *named)))
 
-    def _state(self, text: str, provenance: Provenance) -> State:
+    def _state(self, turn: Turn, text: str, origins: tuple[str, ...]) -> State:
+        provenance = Provenance(origins, turn.spoken.audience)
         return State((Part(text, self.name, provenance, order=order.ACTORS),))
 
 

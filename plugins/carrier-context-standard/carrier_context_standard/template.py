@@ -25,7 +25,7 @@ import msgspec
 
 from carrier_context_standard.abilities import available
 from carrier_context_standard.abilities import described as described_actions
-from carrier_context_standard.attachments import described
+from carrier_context_standard.attachments import described, whose
 from carrier_context_standard.clock import in_words, zone_named
 from carrier_context_standard.knowledge import known
 from carrier_context_standard.names import shown
@@ -127,7 +127,7 @@ async def _recent_messages(turn: Turn) -> Value:
 async def _attachments(turn: Turn) -> Value:
     parts = [part for part in turn.message.content if part.attachment is not None]
     lines = [described(part.attachment) for part in parts if part.attachment is not None]
-    return Value("\n".join(lines), tuple(part.provenance or turn.spoken for part in parts))
+    return Value("\n".join(lines), tuple(whose(part, turn) for part in parts))
 
 
 async def _actions(turn: Turn) -> Value:

@@ -41,9 +41,7 @@ class Database:
         self._settings = settings
         self.file = Path(settings.file)
         self.writable = False
-        self.indexed: Callable[[Collection[int]], None] = lambda rows: (
-            None
-        )  # told of rows whose words were indexed
+        self.indexed: Callable[[Collection[int]], None] = lambda rows: None  # told of rows whose words were indexed
         self._log_pages = 0
         self._lock: FolderLock | None = None
         self._writer: Writer | None = None
@@ -110,9 +108,7 @@ class Database:
 
     def _require_closed(self) -> None:
         if self._reader is not None:
-            raise Unavailable(
-                f"{self.file} is open already.", remedy="Close the store before opening it again."
-            )
+            raise Unavailable(f"{self.file} is open already.", remedy="Close the store before opening it again.")
 
     def _open_writer(self) -> None:
         os.close(os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))

@@ -27,8 +27,8 @@ from carrier_memory_sqlite.people import People
 from carrier_memory_sqlite.queries import queries
 from carrier_memory_sqlite.recall import Search
 from carrier_memory_sqlite.shelves import Shelf, keys_for, read_shelves, shelf_of
-from carrier_memory_sqlite.transaction import Stored, Transaction, prepared
-from carrier_memory_sqlite.words import Asked, plain, prepare, read, words_in
+from carrier_memory_sqlite.transaction import Stored, Transaction, prepared, words_of
+from carrier_memory_sqlite.words import Asked, plain, read, words_in
 
 KEPT = 4_096
 """Decoded memories that are kept in mind, and shelves by what they are looked for with."""
@@ -90,9 +90,7 @@ class SqliteMemory(MemoryStore):
         rows = [row for key in ids for row in self._database.rows(_SQL["get"], (key,))]
         return _memories(rows)
 
-    async def history(
-        self, agent: str, room: str, *, limit: int, before: float | None = None
-    ) -> tuple[Memory, ...]:
+    async def history(self, agent: str, room: str, *, limit: int, before: float | None = None) -> tuple[Memory, ...]:
         """The last messages of a room that was asked for lately are kept in mind."""
         if limit < 1:
             return ()
@@ -114,9 +112,7 @@ class SqliteMemory(MemoryStore):
         asked = read(query.text, self._speakers(query))
         shelves = self._admitted(query)
         if not self._database.writable:
-            return await self._database.aside(
-                lambda rows: _search_aside(rows, query, asked, shelves, overlay=True)
-            )
+            return await self._database.aside(lambda rows: _search_aside(rows, query, asked, shelves, overlay=True))
         exclude = frozenset(query.exclude)
         if not all(exclude.issuperset(self._waiting(shelf)) for shelf in shelves):
             try:
@@ -126,9 +122,7 @@ class SqliteMemory(MemoryStore):
         searches = sum(2 if concept.kin else 1 for concept in asked.concepts)
         if len(shelves) * searches <= SHORT:
             return Search(self._database.match, self._database.rows, self._memory).run(query, asked, shelves)
-        return await self._database.aside(
-            lambda rows: _search_aside(rows, query, asked, shelves, overlay=False)
-        )
+        return await self._database.aside(lambda rows: _search_aside(rows, query, asked, shelves, overlay=False))
 
     async def list(
         self,
@@ -297,8 +291,7 @@ def _overlaid(rows: Rows) -> Rows:
         return rows
     beside = apsw.Connection(":memory:")
     beside.execute(rows(_RECALL["index_sql"], ())[0][0])
-    words = [(row, prepare(decode(payload, Memory).text, by_agent=False)[0]) for row, payload in waiting]
-    beside.executemany(_RECALL["index"], words)
+    beside.executemany(_RECALL["index"], [(row, words_of(payload)) for row, payload in waiting])
 
     def both(sql: str, values: tuple[object, ...]) -> builtins.list[Row]:
         return [*beside.execute(sql, values).fetchall(), *rows(sql, values)]

@@ -46,9 +46,7 @@ class People:
             ),
         )
         if world is not None:
-            transaction.execute(
-                _SQL["add_world"], (world.id, world.platform, world.realm, world.native, world.name)
-            )
+            transaction.execute(_SQL["add_world"], (world.id, world.platform, world.realm, world.native, world.name))
         transaction.execute(
             _SQL["add_room"],
             (room.id, room.platform, room.realm, room.native, room.kind.value, room.name, room.world),

@@ -31,6 +31,8 @@ ASKING = 0.12
 """A message that only asks holds no answer: it stays below any statement that matches half as well."""
 OWN_REPLY = 0.45
 """The agent's own words repeat what it was told, at best."""
+OF_OTHERS = 0.6
+"""The query says you: people's words tell of themselves, not of the agent."""
 SELF_MATCH = 1.25
 """The query says I, and so does the message."""
 RECENT = 0.02
@@ -48,9 +50,7 @@ class Found(NamedTuple):
 def rank(found: Iterable[Found], *, of_self: bool, of_agent: bool) -> list[tuple[float, int]]:
     """All rows found, each with its score, best first."""
     lists = list(found)
-    rows = {
-        row >> TRAIT_BITS: row for each in lists for row in each.rows
-    }  # by spot: shelf and place, without traits
+    rows = {row >> TRAIT_BITS: row for each in lists for row in each.rows}  # by spot: shelf and place, without traits
     newest: dict[int, int] = {}
     for row in sorted(rows.values()):
         newest[shelf_of(row)] = place_of(row)
@@ -60,8 +60,10 @@ def rank(found: Iterable[Found], *, of_self: bool, of_agent: bool) -> list[tuple
         score = matched[spot] * _SHORTER[row & LENGTH_MASK]
         if row & QUESTION:
             score *= ASKING
-        if row & AGENT and not of_agent:
-            score *= OWN_REPLY
+        if row & AGENT:
+            score *= 1.0 if of_agent else OWN_REPLY
+        elif of_agent:
+            score *= OF_OTHERS
         if of_self and row & SELF:
             score *= SELF_MATCH
         ranked.append((score * (1 + RECENT * place_of(row) / newest[shelf_of(row)]), row))

@@ -72,9 +72,7 @@ class Search:
             found += [row for (row,) in rows]
         return found
 
-    def _answers(
-        self, ranked: Sequence[tuple[float, int]], shelves: Iterable[Shelf]
-    ) -> Iterator[tuple[float, int]]:
+    def _answers(self, ranked: Sequence[tuple[float, int]], shelves: Iterable[Shelf]) -> Iterator[tuple[float, int]]:
         """What a person said right after the agent asked with the query's words: an answer need not repeat them."""
         last = {shelf.number: shelf.last for shelf in shelves}
         asked = [pair for pair in ranked if pair[1] & QUESTION and pair[1] & AGENT]

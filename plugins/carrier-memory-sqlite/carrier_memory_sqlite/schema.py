@@ -15,14 +15,12 @@ APPLICATION = 0x43_41_52_52  # "CARR": SQLite's mark for whose database a file i
 def migrations() -> dict[int, str]:
     """The SQL of every version, by its number."""
     folder = files(__package__) / "migrations"
-    found = (
-        (entry.name, entry.read_text("utf-8")) for entry in folder.iterdir() if entry.name.endswith(".sql")
-    )
+    found = ((entry.name, entry.read_text("utf-8")) for entry in folder.iterdir() if entry.name.endswith(".sql"))
     return {int(name.split("_")[0]): sql for name, sql in sorted(found)}
 
 
-def version(connection: apsw.Connection, file: Path) -> int:
-    """The schema's version in the file, 0 if it is new. ConfigError if it is somebody else's or newer than the code."""
+def version(connection: apsw.Connection, file: Path, newest: int) -> int:
+    """The schema's version in the file, 0 if it is new. ConfigError if it is somebody else's or newer than ``newest``."""
     found = int(connection.pragma("user_version"))
     owner = int(connection.pragma("application_id"))
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
@@ -32,7 +30,6 @@ def version(connection: apsw.Connection, file: Path) -> int:
             remedy="Choose another state directory with --state, or move the file away.",
             file=str(file),
         )
-    newest = max(migrations())
     if found > newest:
         raise ConfigError(
             f"The database has schema version {found}, and this release of carrier-memory-sqlite knows up to {newest}.",
@@ -44,7 +41,7 @@ def version(connection: apsw.Connection, file: Path) -> int:
 
 def migrate(connection: apsw.Connection, file: Path, steps: dict[int, str]) -> int:
     """Bring the schema up to date; returns its version. A step that fails changes nothing."""
-    at = version(connection, file)
+    at = version(connection, file, max(steps))
     for number in sorted(steps):
         if number > at:
             connection.execute("BEGIN IMMEDIATE")
@@ -63,7 +60,8 @@ def migrate(connection: apsw.Connection, file: Path, steps: dict[int, str]) -> i
 
 def require_current(connection: apsw.Connection, file: Path) -> int:
     """The schema's version, for a reader, who cannot change it. Unavailable if it is older than the code."""
-    found, newest = version(connection, file), max(migrations())
+    newest = max(migrations())
+    found = version(connection, file, newest)
     if found < newest:
         raise Unavailable(
             f"{file} has schema version {found}; version {newest} is needed.",

@@ -40,9 +40,14 @@ class Prepared(NamedTuple):
 def prepared(memories: Iterable[Memory]) -> tuple[Prepared, ...]:
     """Make memories ready for :meth:`Transaction.store`."""
     return tuple(
-        Prepared(memory, encode(memory), *prepare(memory.text, memory.by_agent), label(memory))
-        for memory in memories
+        Prepared(memory, encode(memory), *prepare(memory.text, memory.by_agent), label(memory)) for memory in memories
     )
+
+
+def words_of(payload: bytes) -> str:
+    """What is to be indexed for a stored memory; nothing, if a newer release wrote it in a way unknown here."""
+    memory = decode(payload, object)
+    return prepare(memory.text, by_agent=memory.by_agent)[0] if isinstance(memory, Memory) else ""
 
 
 class Stored(NamedTuple):
@@ -117,30 +122,43 @@ class Transaction:
 
     def commit(self) -> Settled:
         """Make all of it durable."""
-        waiting = {row: text for row, text in self._waiting.items() if row not in self._gone} | self._fresh
-        indexed = waiting if self._index_now or len(waiting) >= self._index_at else {}
+        self._indexing = self._index_now or len(self._waiting) + len(self._fresh) >= self._index_at
         if self._gone:
             gone = [(row,) for row in self._gone]
             self.executemany(self._recall["waited"], gone)
             self.executemany(self._recall["unindex"], gone)
-        if (
-            indexed
-        ):  # sorted, because the index takes any other order as a reason to write out what it has gathered
-            self.executemany(self._recall["index"], sorted(indexed.items()))
-            self.executemany(self._recall["waited"], [(row,) for row in self._waiting])
+        if self._indexing:
+            self._index()
         elif self._fresh:
             self.executemany(self._recall["wait"], [(row,) for row in self._fresh])
         if self._number != self._first_number:
             self.execute(self._memory["set_last_number"], (self._number,))
         self.execute("COMMIT")
+        return self._committed()
+
+    def _index(self) -> None:
+        """Sorted, because the index takes any other order as a reason to write out what it has gathered."""
+        waiting = {row: text for row, text in self._waiting.items() if row not in self._gone} | self._fresh
+        self.executemany(self._recall["index"], sorted(waiting.items()))
+        self.executemany(self._recall["waited"], [(row,) for row in self._waiting])
+
+    def _committed(self) -> Settled:
         self.commits += 1
         self._first_number = self._number
+        for row in self._gone:
+            self._waiting.pop(row, None)
+        self._waiting.update(self._fresh)
+        indexed: tuple[int, ...] = ()
         if self._indexing:
+            indexed = tuple(self._waiting)
+            self._waiting.clear()
             self._index_at, self._indexing = INDEX_AT_ONCE, False
-        self._waiting = {} if indexed else waiting
-        settled = Settled(indexed.keys(), bool(self._gone), self._log_pages)
+        settled = Settled(indexed, bool(self._gone), self._log_pages)
         if self._log_pages >= LOG_PAGES:
-            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            try:
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            except apsw.Error:
+                pass  # the transaction is durable as it is; the next one tries again
         self._gone.clear()
         self._fresh.clear()
         self._index_now = False
@@ -149,17 +167,21 @@ class Transaction:
                 kept.clear()
         return settled
 
-    def rollback(self) -> None:
-        """Undo it, and forget whatever was looked up: it may have been written in this transaction."""
+    def rollback(self) -> bool:
+        """Undo it, and forget whatever was looked up: it may have been written in this transaction.
+
+        Returns whether it may succeed if it is tried again, because indexing, which nobody asked for, is put off.
+        """
         if self._connection.in_transaction:
             self.execute("ROLLBACK")
-        if self._indexing:
-            self._index_at += INDEX_AT_ONCE  # if it is the index that fails, memories are stored all the same
-            self._indexing = False
+        put_off = self._indexing and not self._index_now
+        if put_off:
+            self._index_at = len(self._waiting) + 2 * INDEX_AT_ONCE
         self._number = self._first_number = -1
-        self._index_now = False
+        self._index_now = self._indexing = False
         for kept in (self._places, self._shelves, self._last, self._gone, self._fresh):
             kept.clear()
+        return put_off
 
     def index_now(self) -> None:
         """Index all words that wait when this transaction is committed."""
@@ -175,9 +197,7 @@ class Transaction:
             self.commit()
         while rows := self.rows(self._recall["waiting"], (10 * INDEX_AT_ONCE,)):
             self.begin()
-            self._waiting = {
-                row: prepare(decode(payload, Memory).text, by_agent=False)[0] for row, payload in rows
-            }
+            self._waiting = {row: words_of(payload) for row, payload in rows}
             self.index_now()
             self.commit()
 

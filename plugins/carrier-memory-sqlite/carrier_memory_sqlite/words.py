@@ -70,17 +70,15 @@ def term(word: str) -> str:
 
 _SENTENCE = re.compile(r"[^.!?;\n。！？؟；]+[.!?;\n。！？؟；]*")
 _AUXILIARY = "do|does|did|is|are|was|were|am|can|could|would|will|should|shall|have|has|had|may|might|must"
-_SUBJECT = (
-    "i|you|we|they|he|she|it|my|your|our|his|her|their|the|this|that|there|anyone|anybody|someone|somebody"
-)
+_SUBJECT = "i|you|we|they|he|she|it|my|your|our|his|her|their|the|this|that|there|anyone|anybody|someone|somebody"
 _ASKS = re.compile(
     rf"\b(?:what|where|when|who|whom|whose|which|why|how(?: \w+)?)(?: \w+)??(?:'s|'re| (?:{_AUXILIARY})) (?:{_SUBJECT})\b"
     rf"|^(?:\w+,? )??(?:{_AUXILIARY}) (?:{_SUBJECT})\b"
     r"|^(?:\w+,? )??(?:tell me|remind me|guess|any idea|do you know|what about|how about)\b"
 )
 _DECLARES = re.compile(r"^(?:i|we|my|our|he|she|they|his|her|their|the|it)(?:'\w+)? ")
-_GREETINGS = frozenset("hi hey hello hallo hola ola morning good evening afternoon night thanks thank you ok okay yes no "
-                       "well oh hmm so please sorry bye".split())  # fmt: skip
+_GREETINGS = frozenset("hi hey hello hallo hola ola good morning thanks thank bye dear sorry please".split())
+_FILLERS = _GREETINGS | frozenset("evening afternoon night you ok okay yes no well oh hmm so and".split())
 
 
 def asks_only(text: str) -> bool:
@@ -88,8 +86,8 @@ def asks_only(text: str) -> bool:
     asked = False
     for sentence in _SENTENCE.findall(text[:ASKED]):
         words = _WORD.findall(sentence)
-        if not words or (len(words) < 4 and _GREETINGS.issuperset(words)):
-            continue
+        if not words or (len(words) < 4 and (words[0] in _GREETINGS or _FILLERS.issuperset(words))):
+            continue  # "Hi Tifa!"
         sentence = sentence.strip()
         asks = sentence.endswith(("?", "？", "؟")) and not _DECLARES.match(sentence)
         if not asks and not _ASKS.search(sentence):
@@ -130,9 +128,7 @@ _FORMS = (
 """Questions whose words say little: a pattern, the word to leave out, and the one that says what is asked for."""
 
 
-_MAY_ASK = re.compile(
-    r"[?？؟]|\b(?:what|where|when|who|whom|whose|which|why|how|tell|remind|remember|recall)\b"
-)
+_MAY_ASK = re.compile(r"[?？؟]|\b(?:what|where|when|who|whom|whose|which|why|how|tell|remind|remember|recall)\b")
 
 
 class Concept(NamedTuple):
@@ -250,9 +246,7 @@ def _lines() -> tuple[tuple[str, bool, tuple[str, ...], tuple[str, ...]], ...]:
     read: list[tuple[str, bool, tuple[str, ...], tuple[str, ...]]] = []
     for number, line in enumerate(lines):
         asking, _, found = line.removeprefix("= ").partition("|")
-        read.append(
-            (chr(_FIRST_SIGN + number), line.startswith("= "), tuple(asking.split()), tuple(found.split()))
-        )
+        read.append((chr(_FIRST_SIGN + number), line.startswith("= "), tuple(asking.split()), tuple(found.split())))
     return tuple(read)
 
 

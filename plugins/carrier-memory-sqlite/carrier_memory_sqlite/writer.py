@@ -42,7 +42,11 @@ class _Outcome(NamedTuple):
 
 
 class _Spoiled(Exception):
-    """A request failed after it had written something, or the commit itself did."""
+    """A request failed after it had written something, or the commit itself did. ``again``: it may succeed as it is."""
+
+    def __init__(self, *, again: bool) -> None:
+        super().__init__()
+        self.again = again
 
 
 class Writer:
@@ -127,7 +131,7 @@ class Writer:
         try:
             outcomes, settled = self._together(batch)
         except _Spoiled as spoiled:
-            if len(batch) > 1:
+            if spoiled.again or len(batch) > 1:
                 for request in batch:
                     self._commit([request])
                 return
@@ -150,8 +154,7 @@ class Writer:
                     outcomes.append(_Outcome(request, None, self._error(error)))
             settled = transaction.commit()
         except Exception as error:
-            transaction.rollback()
-            raise _Spoiled from error
+            raise _Spoiled(again=transaction.rollback()) from error
         return outcomes, settled
 
     def _error(self, error: BaseException | None) -> Exception:

@@ -77,7 +77,9 @@ class Scene:
         values: dict[str, object] = {"room": self.room.id, "speaker": self.ana.id, "readers": Readers(self.room.id)}
         return Query(self.agent, text, **(values | given))  # type: ignore[arg-type]
 
-    def turn(self, name: str, inbound: tuple[int, ...] = (), status: Status = Status.RUNNING, **given: object) -> TurnRecord:
+    def turn(
+        self, name: str, inbound: tuple[int, ...] = (), status: Status = Status.RUNNING, **given: object
+    ) -> TurnRecord:
         reply = Reply((Part("Hello."),)) if status is Status.REPLIED else None
         values: dict[str, object] = {"room": self.room.id, "agent": self.agent}
         values |= {"person": self.ana.id, "client": "terminal", "started": 1.0, "outcome": Outcome(status, reply)}

@@ -71,9 +71,3 @@ async def test_everything_acknowledged_survives_a_kill(tmp_path, scene, lines):
         assert [found.memory.at for found in await store.memory.recall(query)] == [float(number)]
     assert store._database.rows("PRAGMA integrity_check") == [("ok",)]
     await store.close()
-
-
-
-
-
-

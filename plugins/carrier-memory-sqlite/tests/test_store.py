@@ -144,7 +144,7 @@ async def test_a_damaged_page_is_reported_when_it_is_met(tmp_path, scene):
         content[start : start + 64] = b"\xee" * 64
     file.write_bytes(content)
     await store.open(tmp_path)
-    with pytest.raises(ConfigError, match="damaged.*restore a backup"):
+    with pytest.raises(ConfigError, match=r"damaged.*restore a backup"):
         await store.memory.history("tifa", scene.room.id, limit=200)
     await store.close()
 
@@ -219,7 +219,7 @@ async def test_a_read_only_file_system_is_refused_with_a_remedy(tmp_path):
         "import asyncio, sys; from pathlib import Path; from carrier_core import Unavailable\n"
         "from carrier_memory_sqlite.store import SqliteStore\n"
         "try: asyncio.run(SqliteStore().open(Path(sys.argv[1])))\n"
-        f'except Unavailable as error: print(error)\' {tmp_path}'
+        f"except Unavailable as error: print(error)' {tmp_path}"
     )
     done = subprocess.run(["unshare", "-rm", "sh", "-c", inside], capture_output=True, text=True, check=False)
     if done.returncode == 77 or "unshare" in done.stderr:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from carrier_provider_openai.provider import OpenAIProvider
 
 from carrier_core import ActionCall, Finish, Part, Prompt, PromptMessage, Tool, Usage
+from carrier_provider_openai.provider import OpenAIProvider
 
 pytestmark = pytest.mark.anyio
 

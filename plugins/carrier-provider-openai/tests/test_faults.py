@@ -7,9 +7,9 @@ import traceback
 
 import anyio
 import pytest
-from carrier_provider_openai.provider import OpenAIProvider
 
 from carrier_core import Part, Prompt, PromptMessage, ProviderError
+from carrier_provider_openai.provider import OpenAIProvider
 
 pytestmark = pytest.mark.anyio
 

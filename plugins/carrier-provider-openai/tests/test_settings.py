@@ -6,11 +6,11 @@ import subprocess
 import sys
 
 import pytest
-from carrier_provider_openai import Settings, register_providers
-from carrier_provider_openai.provider import DEFAULT_MODELS, OpenAIProvider
 from pydantic import ValidationError
 
 from carrier_core import Part, Prompt, PromptMessage, ProviderError
+from carrier_provider_openai import Settings, register_providers
+from carrier_provider_openai.provider import DEFAULT_MODELS, OpenAIProvider
 
 
 def test_without_a_key_it_says_which_variable_to_set():

@@ -121,11 +121,13 @@ def _picker(scene: Scene) -> Callable[..., object]:
     return lambda *options: options[number % len(options)] if options else ""
 
 
+_NOBODY = ("you", "user", "me")  # what clients call somebody whose name they do not know
+
 _VALUES: dict[str, Callable[[Scene, Groups], object]] = {
     "message": lambda scene, groups: scene.message,
     "groups": lambda scene, groups: groups,
     "agent": lambda scene, groups: scene.agent,
-    "person": lambda scene, groups: scene.person,
+    "person": lambda scene, groups: "" if scene.person.casefold() in _NOBODY else scene.person,
     "state": lambda scene, groups: scene.state,
     "memories": lambda scene, groups: scene.memories,
     "history": lambda scene, groups: scene.history,

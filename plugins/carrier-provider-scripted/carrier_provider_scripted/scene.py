@@ -13,7 +13,9 @@ MATCHED = 4_000
 """As many characters of a message are looked at; a longer one is cut."""
 
 _ASIDE = ("memories", "feedback")  # parts that may stand in a person's message and are not the person's words
-_AGENT = re.compile(r"\b(?:You are|Your name is) ([^\W\d_][\w'’-]*(?: [A-Z][\w'’-]*)?)")
+_AGENT = re.compile(
+    r"\b(?:You are|Your name is) (?!(?:talking|speaking|an?|the|not|in)\b)([^\W\d_][\w'’-]*(?: [A-Z][\w'’-]*)?)"
+)
 
 
 class Line(msgspec.Struct, frozen=True):

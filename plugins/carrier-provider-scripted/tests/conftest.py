@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+
+from carrier_core import ActionCall, Completion, Part, Prompt, PromptMessage, Tool
 from carrier_provider_scripted.obedience import Obedience
 from carrier_provider_scripted.provider import ScriptedProvider
 from carrier_provider_scripted.rules import Rules
-
-from carrier_core import ActionCall, Completion, Part, Prompt, PromptMessage, Tool
 
 
 @pytest.fixture

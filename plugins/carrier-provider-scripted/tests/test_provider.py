@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import anyio
 import pytest
-from carrier_provider_scripted import provider
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carrier_core import Completion, Finish, Part, Prompt, PromptMessage, ProviderError, Tool, Usage
+from carrier_provider_scripted import provider
 
 
 @pytest.fixture

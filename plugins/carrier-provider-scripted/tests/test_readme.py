@@ -8,11 +8,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
+from carrier_core import ProviderError
 from carrier_provider_scripted import Settings
 from carrier_provider_scripted.phrases import _VALUES
 from carrier_provider_scripted.rulefile import RuleFile, RuleSpec, When
-
-from carrier_core import ProviderError
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```toml\n(version.*?)```\n\n```text\n(.*?)```", README, re.DOTALL)

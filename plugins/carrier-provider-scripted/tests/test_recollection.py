@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from carrier_provider_scripted.recollection import second_person, stated
 
 from carrier_core import Part, PromptMessage
+from carrier_provider_scripted.recollection import second_person, stated
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from carrier_provider_scripted import Settings, register_providers
 
 from carrier_core import ConfigError
+from carrier_provider_scripted import Settings, register_providers
 
 FAULTS = [  # the text, the line of the fault, words of the message and of the remedy
     ("version = 1\nrules = [\n", 3, "not TOML", "Correct"),

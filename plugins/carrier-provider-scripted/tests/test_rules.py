@@ -84,6 +84,12 @@ async def test_what_templates_know(talk):
     assert await heard(ana, "I turn to my cat") == "You turn to your cat"
 
 
+async def test_whom_the_agent_talks_with_is_not_its_name(talk):
+    ana = talk(rules("contains = 'names'\ntext = '[{{ agent }}]'"))
+    ana.state[:] = [Part("You are talking with Ana.", key="actors")]
+    assert await heard(ana, "names") == "[]"
+
+
 async def test_arguments_are_templates_at_any_depth(talk):
     ana = talk(
         rules("calls = [{ name = 'ping', arguments = { a = ['{{ message }}', 2], b = { c = '{{ person }}' } } }]")

@@ -63,6 +63,11 @@ async def test_a_greeting_is_returned(ana, greeting):
     assert "Ana" in await heard(ana, greeting)
 
 
+async def test_nobody_is_called_you(ana):
+    ana.messages.append(PromptMessage("user", (Part("hello", name="you"),)))
+    assert "you!" not in (await ana.go_on()).text
+
+
 @pytest.mark.parametrize("text", ["Thanks!", "thank you so much", "Bye!", "Good night, Tifa", "How are you?"])
 async def test_small_talk(ana, text):
     reply = await heard(ana, text)

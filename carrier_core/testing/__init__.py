@@ -1,0 +1,3 @@
+"""The public testing kit."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""The pytest plugin of Carrier."""
+
+from __future__ import annotations

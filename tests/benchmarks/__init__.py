@@ -1,0 +1,1 @@
+"""Benchmarks: CPU time, the least of several runs, beside a calibration loop of the same run. ``make bench`` runs them."""
