@@ -222,7 +222,7 @@ class AgentRuntime:
 
     async def _open(self, turn: Turn) -> None:
         connection, memories = await turn.step("open", lambda: pipeline.ensure_connection(turn))
-        record = _record(turn, Outcome(Status.RUNNING), ())
+        record = _record(turn, Outcome(Status.RUNNING), (), trace=False)
         if await self.host.store.journal.open_turn(record, turn.epoch, connection, memories):
             turn.emit("room_joined", entity=turn.person.id, name=turn.person.name)
 
@@ -235,7 +235,7 @@ class AgentRuntime:
                 memories += await pipeline.remember_reply(turn, outcome.reply)
             outbox = pipeline.outbox_of(turn, outcome.reply)
         parts, digests = self._ledger.parts_of(turn)
-        await journal.complete(_record(turn, outcome, digests), turn.epoch, memories, parts, outbox)
+        await journal.complete(_record(turn, outcome, digests, trace=False), turn.epoch, memories, parts, outbox)
         self._ledger.stored(parts)
         receipts = await pipeline.deliver(turn, outbox)
         learned = await pipeline.reflect(turn, outcome)
@@ -256,12 +256,22 @@ class AgentRuntime:
             return True
         return False
 
-    async def give_up(self, record: TurnRecord) -> None:
-        """End a turn that an earlier process left unfinished, visibly: it is not done again, so nothing happens twice."""
-        outcome = Outcome(Status.FAILED, reason="the daemon stopped in the middle of it")
+    async def give_up(self, record: TurnRecord) -> tuple[ReplyPart, ...]:
+        """End a turn that an earlier process left unfinished, visibly: it is not done again, so nothing happens twice.
+
+        Returns the notice that the room is to be told.
+        """
+        reply = pipeline.notice(self.settings.failure)
+        outcome = Outcome(Status.FAILED, reply, "the daemon stopped in the middle of it")
+        room = await self.memory.room(record.room)
+        outbox: tuple[ReplyPart, ...] = ()
+        if room is not None:
+            key = make_id("reply", record.id, "0")
+            outbox = (ReplyPart(key, record.id, self.name, room, reply.parts, client=record.client, notice=True),)
         ended = msgspec.structs.replace(record, outcome=outcome)
-        await self.host.store.journal.complete(ended, await self._epoch(record.room), (), (), ())
+        await self.host.store.journal.complete(ended, await self._epoch(record.room), (), (), outbox)
         self.host.log.warning("turn_interrupted", turn=record.id, agent=self.name, room=record.room)
+        return outbox
 
     @asynccontextmanager
     async def drafting(self, turn: Turn) -> AsyncIterator[Callable[[str], None]]:
@@ -279,11 +289,12 @@ class AgentRuntime:
         send, receive = anyio.create_memory_object_stream[str](10_000)
 
         async def show() -> None:
-            async for text in receive:
-                try:
-                    await turn.hooks.call(caller, turn.room, turn.id, turn.round, text)
-                except CarrierError as error:
-                    self.host.log.warning("draft_not_shown", client=turn.client, error=error.message)
+            with receive:
+                async for text in receive:
+                    try:
+                        await turn.hooks.call(caller, turn.room, turn.id, turn.round, text)
+                    except CarrierError as error:
+                        self.host.log.warning("draft_not_shown", client=turn.client, error=error.message)
 
         async with anyio.create_task_group() as group:
             group.start_soon(show)
@@ -302,8 +313,8 @@ def _default_model(provider: Provider, model_class: str) -> str:
     return provider.models.get(model_class) or provider.models.get("large", "")
 
 
-def _record(turn: Turn, outcome: Outcome, digests: tuple[str, ...]) -> TurnRecord:
-    """The turn as it is kept."""
+def _record(turn: Turn, outcome: Outcome, digests: tuple[str, ...], *, trace: bool = True) -> TurnRecord:
+    """The turn as it is kept; its trace is added when it is whole."""
     return TurnRecord(
         turn.id,
         turn.agent.name,
@@ -314,11 +325,10 @@ def _record(turn: Turn, outcome: Outcome, digests: tuple[str, ...]) -> TurnRecor
         turn.started,
         outcome,
         round((time.perf_counter() - turn.clock) * 1000, 3),
-        tuple(StepRecord(done.name, done.at, round(done.duration_ms, 3), _value(done.value)) for done in turn.steps),
-        tuple(
-            Ran(ran.step, ran.hook, ran.plugin, round(ran.seconds * 1000, 3), ran.result, describe(ran.value))
-            for ran in turn.trace
-        ),
+        tuple([StepRecord(d.name, d.at, round(d.duration_ms, 3), _value(d.value)) for d in turn.steps]) if trace else (),
+        tuple([Ran(r.step, r.hook, r.plugin, round(r.seconds * 1000, 3), r.result, describe(r.value)) for r in turn.trace])
+        if trace
+        else (),
         tuple(turn.used),
         digests,
         turn.seed,

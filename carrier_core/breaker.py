@@ -39,8 +39,8 @@ class Breaker:
         return True
 
     def succeeded(self) -> None:
-        """A call answered or declined: a trial closes the breaker."""
-        if self._opened is not None:
+        """A call answered or declined: a trial closes the breaker. One that began before it opened decides nothing."""
+        if self._trying:
             self._opened, self._trying = None, False
             self._failures.clear()
 
@@ -51,7 +51,8 @@ class Breaker:
             return False
         now = self._quarantine.clock()
         if self._opened is not None:
-            self._opened, self._trying = now, False
+            if self._trying:  # a call that began before it opened does not make the cool-down longer
+                self._opened, self._trying = now, False
             return False
         self._failures.append(now)
         full = len(self._failures) == self._quarantine.failures

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 
+from carrier_core.character import Loaded
 from carrier_core.characterfile import load_character
 from carrier_core.errors import CarrierError, ConfigError
 from carrier_core.host import choose_store
@@ -14,81 +15,120 @@ from carrier_core.settings import Config
 from carrier_core.things import Action, Client, Kind, Provider
 
 
-def faults_of(config: Config) -> list[ConfigError]:
-    """All faults, those of the configuration's form alone if it has any, because nothing can be loaded then."""
+def examine(config: Config) -> tuple[list[ConfigError], list[str]]:
+    """All faults, the main file's first, by line; and what is no fault but worth knowing.
+
+    Where the configuration's form has faults these are all, because nothing can be loaded then.
+    """
     if config.faults:
-        return list(config.faults)
-    plugins = Plugins(config)
-    plugins.find()
-    plugins.load()
-    faults = list(plugins.faults)
-    faults += [plugin.fault for plugin in plugins.found.values() if plugin.fault is not None]
-    faults += _names(config, plugins)
-    for name in config.settings.agents:
-        faults += _agent(config, plugins, name)
-    if not faults:
-        faults += _raised(lambda: choose_store(config, plugins))
-    unique = {(fault.where, fault.message): fault for fault in faults}
-    return sorted(unique.values(), key=lambda fault: (fault.file or "", fault.line or 0))
+        return list(config.faults), []
+    return _Examination(config).run()
 
 
-def notes_of(config: Config) -> list[str]:
-    """What is no fault but worth knowing: fields of characters that have no meaning here."""
-    notes = []
-    for name in config.settings.agents:
-        loaded = load_character(config.character_path(name))
-        notes += [f"{loaded.path}:{note.line or 1}: {note.field}: {note.reason}." for note in loaded.notes]
-    return notes
+class _Examination:
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._settings = config.settings
+        self._plugins = Plugins(config)
+        self._faults: list[ConfigError] = []
+        self._notes: list[str] = []
 
+    def run(self) -> tuple[list[ConfigError], list[str]]:
+        self._plugins.find()
+        self._plugins.load()
+        found = self._plugins.found.values()
+        self._failed = [plugin.name for plugin in found if plugin.state == "failed"]
+        self._faults += self._plugins.faults
+        self._faults += [plugin.fault for plugin in found if plugin.fault is not None]
+        self._faults += self._names()
+        for name in self._settings.agents:
+            self._faults += self._agent(name)
+        if not self._failed:  # it may be what was to bring the store
+            self._try(lambda: choose_store(self._config, self._plugins))
+        main = str(self._config.path)
+        unique = {(fault.file, fault.line, fault.message): fault for fault in self._faults}.values()
+        ranked = sorted(unique, key=lambda fault: (fault.file != main, fault.file or "", fault.line or 0))
+        return ranked, self._notes
 
-def _raised(act: object) -> list[ConfigError]:
-    try:
-        act()  # type: ignore[operator]
-    except ConfigError as error:
-        return [error]
-    except CarrierError as error:
-        return [ConfigError(error.message, remedy=error.remedy)]
-    return []
+    def _try(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except ConfigError as error:
+            self._faults.append(error)
+        except CarrierError as error:
+            self._faults.append(ConfigError(error.message, remedy=error.remedy))
 
+    def _names(self) -> Iterator[ConfigError]:
+        """Names of hooks, plugins and actions that the sections refer to and that are not there."""
+        plugins, policy = self._plugins, self._settings.policy
+        for hook in self._settings.limits.budgets:
+            yield from self._known(("limits", "budgets", hook), "hook", hook, plugins.specs)
+        for position, guard in enumerate(policy.guards):
+            yield from self._guard(("policy", "guards", position), *guard.split(":", 1))
+        for position, plugin in enumerate(policy.trusted):
+            yield from self._known(("policy", "trusted", position), "plugin", plugin, plugins.found)
+        for position, action in enumerate(policy.allow):
+            yield from self._known(("policy", "allow", position), "action", action, plugins.things[Action])
 
-def _names(config: Config, plugins: Plugins) -> Iterator[ConfigError]:
-    """Names of hooks, plugins and actions that the sections refer to and that are not there."""
-    settings = config.settings
-    for hook in settings.limits.budgets:
-        yield from _known(config, ("limits", "budgets", hook), "hook", hook, plugins.specs)
-    for position, guard in enumerate(settings.policy.guards):
-        plugin, _, hook = guard.partition(":")
-        path: KeyPath = ("policy", "guards", position)
-        if not any(_known(config, path, "plugin", plugin, plugins.found)):
-            implemented = plugins.found[plugin].hooks
-            if hook not in implemented:
-                there = ", ".join(implemented) or "none"
-                yield config.fault(path, f"{plugin} does not implement the hook {hook}.", f"It implements: {there}.")
-        else:
-            yield from _known(config, path, "plugin", plugin, plugins.found)
-    for position, plugin in enumerate(settings.policy.trusted):
-        yield from _known(config, ("policy", "trusted", position), "plugin", plugin, plugins.found)
-    for position, action in enumerate(settings.policy.allow):
-        yield from _known(config, ("policy", "allow", position), "action", action, plugins.things[Action])
+    def _guard(self, path: KeyPath, plugin: str, hook: str) -> Iterator[ConfigError]:
+        found = self._plugins.found.get(plugin)
+        if found is None:
+            yield from self._known(path, "plugin", plugin, self._plugins.found)
+        elif found.state == "off":
+            problem = f"The plugin {plugin} does not run ({found.why}), so it guards nothing."
+            yield self._config.fault(path, problem, "Enable it, or take the guard out.")
+        elif found.state == "loaded" and hook not in found.hooks:
+            there = ", ".join(found.hooks)
+            yield self._config.fault(path, f"{plugin} does not implement the hook {hook}.", f"It implements: {there}.")
 
+    def _agent(self, name: str) -> Iterator[ConfigError]:
+        agent, plugins = self._settings.agents[name], self._plugins
+        path: KeyPath = ("agents", name)
+        self._try(lambda: self._character(load_character(self._config.character_path(name))))
+        yield from self._known((*path, "kind"), "kind of agent", agent.kind, plugins.things[Kind])
+        for position, client in enumerate(agent.clients or ()):
+            if client not in self._clients_off():
+                yield from self._known((*path, "clients", position), "client", client, plugins.things[Client])
+        for position, plugin in enumerate(agent.plugins or ()):
+            yield from self._known((*path, "plugins", position), "plugin", plugin, plugins.found)
+            found = plugins.found.get(plugin)
+            if found is not None and found.state == "off":
+                self._notes.append(f"[agents.{name}] names the plugin {plugin}, which does not run: {found.why}.")
+        for key, model in agent.models.items():
+            provider = model.partition("/")[0]
+            yield from self._known((*path, "models", key), "provider", provider, plugins.things[Provider])
+        yield from self._providers(name)
 
-def _agent(config: Config, plugins: Plugins, name: str) -> Iterator[ConfigError]:
-    agent = config.settings.agents[name]
-    path: KeyPath = ("agents", name)
-    yield from _raised(lambda: load_character(config.character_path(name)))
-    yield from _known(config, (*path, "kind"), "kind of agent", agent.kind, plugins.things[Kind])
-    for position, client in enumerate(agent.clients or ()):
-        yield from _known(config, (*path, "clients", position), "client", client, plugins.things[Client])
-    for position, plugin in enumerate(agent.plugins or ()):
-        yield from _known(config, (*path, "plugins", position), "plugin", plugin, plugins.found)
-    for key, model in agent.models.items():
-        provider = model.partition("/")[0]
-        yield from _known(config, (*path, "models", key), "provider", provider, plugins.things[Provider])
+    def _providers(self, agent: str) -> Iterator[ConfigError]:
+        """Whether a provider can answer: the one that the agent names, which is only noted, or else any."""
+        entries = self._plugins.things[Provider]
+        missing: dict[str, str] = {}
+        for name, entry in entries.items():
+            assert isinstance(entry.thing, Provider)
+            try:
+                missing[name] = entry.thing.missing()
+            except Exception as error:
+                missing[name] = f"{entry.plugin} failed in {name}.missing ({type(error).__name__}: {error})."
+        models = self._settings.agents[agent].models
+        named = dict.fromkeys(model.partition("/")[0] for model in models.values())
+        self._notes += [
+            f"[agents.{agent}] uses the provider {each}: {why}" for each in named if (why := missing.get(each))
+        ]
+        if "large" not in models and not self._failed and all(missing.values()):
+            remedy = " ".join(missing.values()) or "Enable a plugin that brings one in [plugins]."
+            yield self._config.fault(("agents", agent), f"No model provider is ready for the agent {agent}.", remedy)
 
+    def _character(self, loaded: Loaded) -> None:
+        self._notes += [f"{loaded.path}:{note.line or 1}: {note.field}: {note.reason}." for note in loaded.notes]
 
-def _known(config: Config, path: KeyPath, what: str, name: str, there: Iterable[str]) -> Iterator[ConfigError]:
-    if name in there:
-        return
-    near = get_close_matches(name, there, 1)
-    remedy = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(there)) or 'none'}."
-    yield config.fault(path, f"There is no {what} {name}.", remedy)
+    def _clients_off(self) -> list[str]:
+        return [name for name, keys in self._settings.clients.items() if keys.get("enabled") is False]
+
+    def _known(self, path: KeyPath, what: str, name: str, there: Iterable[str]) -> Iterator[ConfigError]:
+        if name in there:
+            return
+        near = get_close_matches(name, there, 1)
+        remedy = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(there)) or 'none'}."
+        if self._failed and what not in ("plugin", "hook"):
+            remedy += f" It may be what {' or '.join(self._failed)} brings, which cannot be loaded."
+        yield self._config.fault(path, f"There is no {what} {name}.", remedy)

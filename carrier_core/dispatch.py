@@ -9,11 +9,11 @@ ends has failed; the verbs that go in turn arm it again for those that follow.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from enum import StrEnum
 from time import perf_counter
-from types import NoneType, UnionType
+from types import NoneType, UnionType, coroutine
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar, Union, cast, get_args, get_origin, overload
 
 import anyio
@@ -78,9 +78,7 @@ def method(*, budget: float = 2.0, effects: bool = False) -> Callable[[F], F]:
 @overload
 def impl(function: F) -> F: ...
 @overload
-def impl(
-    *, guard: bool = False, tryfirst: bool = False, trylast: bool = False, hook: str = ""
-) -> Callable[[F], F]: ...
+def impl(*, guard: bool = False, tryfirst: bool = False, trylast: bool = False, hook: str = "") -> Callable[[F], F]: ...
 def impl(
     function: F | None = None, *, guard: bool = False, tryfirst: bool = False, trylast: bool = False, hook: str = ""
 ) -> F | Callable[[F], F]:
@@ -299,15 +297,23 @@ class Hooks:
         answers, failures = await self._together(caller, args)
         for failure in failures:
             return Authorization(Ruling.DENY, f"{failure.plugin} could not judge it: {failure.message}")
-        ranked = sorted((answer.value for answer in answers), key=lambda given: _STRICTNESS[given.ruling])
-        return ranked[-1] if ranked else None
+        for plugin, given in answers:
+            ruling: object = given.ruling
+            if not isinstance(ruling, Ruling):  # a struct's fields are not checked when it is made
+                return Authorization(Ruling.DENY, f"{plugin} could not judge it: it ruled {ruling!r}")
+        return max((answer.value for answer in answers), key=lambda given: _STRICTNESS[given.ruling], default=None)
 
     async def observe(self, caller: Caller[P, R], *args: P.args, **kwargs: P.kwargs) -> None:
         """All at once; whatever they answer or raise changes nothing."""
         await self._together(caller, args)
 
     async def ordered(
-        self, start: Caller[P, R], stop: Caller[P, R], required: Callable[[str], bool], *args: P.args, **kwargs: P.kwargs
+        self,
+        start: Caller[P, R],
+        stop: Caller[P, R],
+        required: Callable[[str], bool],
+        *args: P.args,
+        **kwargs: P.kwargs,
     ) -> list[Failure]:
         """Start one after another. A failure of a required plugin stops those already started, in reverse, and raises."""
         failures: list[Failure] = []
@@ -328,11 +334,11 @@ class Hooks:
         return failures
 
     async def unwind(self, stop: Caller[P, R], plugins: Sequence[str], *args: object) -> None:
-        """Stop these plugins in reverse order, each within the budget, whatever the others do."""
-        wanted = set(plugins)
-        for impl in reversed(stop.impls):
-            if impl.plugin in wanted:
-                await self._alone(stop, impl, args)
+        """Stop these plugins, the last first, each within the budget, whatever the others do."""
+        for plugin in reversed(dict.fromkeys(plugins)):
+            for impl in reversed(stop.impls):
+                if impl.plugin == plugin:
+                    await self._alone(stop, impl, args)
 
     async def around(self, caller: Caller[..., Any], *args: object, call: Callable[[], Awaitable[T]]) -> T:
         """The wrappers of the hook about ``call``, the first outermost. Each may call inward once; failures propagate."""
@@ -352,6 +358,8 @@ class Hooks:
 
     async def _together(self, caller: Caller[P, R], args: Sequence[object]) -> tuple[list[Answer[R]], list[Failure]]:
         impls = caller.impls
+        if not impls:
+            return [], []
         outcomes: list[object] = [_UNFINISHED] * len(impls)
 
         async def one(position: int, impl: Impl) -> None:
@@ -361,10 +369,18 @@ class Hooks:
         with anyio.move_on_after(self._budget(caller)):
             if len(impls) == 1:
                 await one(0, impls[0])
-            elif impls:
+            else:
+                # Most answer without ever waiting, so each begins in this task; whoever does wait goes on here, while
+                # those behind it get tasks of their own. A task for each would cost four times as much.
                 async with anyio.create_task_group() as group:
-                    for position, impl in enumerate(impls):
-                        group.start_soon(one, position, impl)
+                    left = iter(enumerate(impls))
+
+                    def spread() -> None:
+                        for position, impl in left:
+                            group.start_soon(one, position, impl)
+
+                    for position, impl in left:
+                        await _eagerly(one(position, impl), spread)
         answers: list[Answer[R]] = []
         failures: list[Failure] = []
         for impl, outcome in zip(impls, outcomes, strict=True):
@@ -419,18 +435,23 @@ class Hooks:
                 impl.breaker.released()
                 raise
             return self._failed(impl, "cancelled", "it awaited something that was cancelled", started, error)
-        except (Exception, SystemExit) as error:
-            return self._failed(impl, "raised", f"{type(error).__name__}: {error}", started, error)
+        except _PASS:
+            impl.breaker.released()
+            raise
+        except BaseException as error:
+            return self._failed(impl, "raised", _said(error), started, error)
         finally:
             running.reset(token)
-        if not caller.accepts(value):
-            if inspect.iscoroutine(value):
-                value.close()
-            message = f"it returned {type(value).__name__}, expected {caller.accepts}"
-            return self._failed(impl, "mistyped", message, started)
+        if value is not None:
+            wrong = _mistyped(caller.accepts, value)
+            if not wrong and self.admit is not None:
+                try:
+                    value = self.admit(impl, value)
+                except Exception as error:  # the type is right, but its fields hold what they must not
+                    wrong = f"its {type(value).__name__} is malformed ({_said(error)})"
+            if wrong:
+                return self._failed(impl, "mistyped", wrong, started)
         impl.breaker.succeeded()
-        if self.admit is not None and value is not None:
-            value = self.admit(impl, value)
         if self.trace is not None:
             result = "declined" if value is None else "answered"
             self.trace.append(Trace(self.step, impl.hook, impl.plugin, perf_counter() - started, result, value))
@@ -455,13 +476,16 @@ class Hooks:
         return self.budgets.get(caller.hook, caller.budget)
 
 
+_PASS = (KeyboardInterrupt, GeneratorExit)
+"""What is not a failure of whoever raised it: the operator's Ctrl-C, and the end of a coroutine that is thrown away."""
+
 _STRICTNESS = {Ruling.ALLOW: 0, Ruling.ASK: 1, Ruling.DENY: 2, Ruling.UNKNOWN: 3}
 
 
 class _Wrapped:
     """One layer of an onion: a wrapper and what lies within it. Its budget counts only the time outside its inward call."""
 
-    __slots__ = ("_args", "_call", "_caller", "_entered", "_error", "_hooks", "_impl", "_scope")
+    __slots__ = ("_args", "_call", "_caller", "_entered", "_error", "_hooks", "_impl", "_inner", "_scope")
 
     def __init__(
         self,
@@ -474,6 +498,7 @@ class _Wrapped:
         self._hooks, self._caller, self._impl, self._args, self._call = hooks, caller, impl, args, call
         self._entered = False
         self._error: BaseException | None = None
+        self._inner: object = None
         self._scope = anyio.CancelScope()
 
     async def __call__(self) -> Any:
@@ -484,28 +509,40 @@ class _Wrapped:
             _stop_at_guard([hooks._failed(impl, "quarantined", "it is quarantined", 0.0)])
             return await self._call()
         token = running.set(impl)
+        value: object = _UNFINISHED
         try:
             self._scope.deadline = anyio.current_time() + budget
             with self._scope:
                 value = await impl.call((*self._args, self._inward))
-                impl.breaker.succeeded()
-                if hooks.trace is not None:
-                    seconds = perf_counter() - started
-                    hooks.trace.append(Trace(hooks.step, impl.hook, impl.plugin, seconds, "passed", None))
-                return value
-        except (Exception, SystemExit) as error:
-            if error is self._error:
+        except anyio.get_cancelled_exc_class() as error:
+            if error is self._error or is_cancelled():
                 impl.breaker.released()
                 raise
-            raise self._blame(hooks._failed(impl, "raised", f"{type(error).__name__}: {error}", started, error)) from error
-        except anyio.get_cancelled_exc_class() as error:
-            impl.breaker.released()
-            if error is self._error or is_cancelled():
+            message = "it awaited something that was cancelled"
+            raise self._blame(hooks._failed(impl, "cancelled", message, started, error)) from error
+        except BaseException as error:
+            if error is self._error or isinstance(error, _PASS):
+                impl.breaker.released()
                 raise
-            raise self._blame(hooks._failed(impl, "cancelled", "it awaited something cancelled", started)) from error
+            raise self._blame(hooks._failed(impl, "raised", _said(error), started, error)) from error
         finally:
             running.reset(token)
-        raise self._blame(hooks._timed_out(self._caller, impl, started))
+        if value is _UNFINISHED:
+            raise self._blame(hooks._timed_out(self._caller, impl, started))
+        wrong = self._mistyped(value)
+        if wrong:
+            raise self._blame(hooks._failed(impl, "mistyped", wrong, started))
+        impl.breaker.succeeded()
+        if hooks.trace is not None:
+            seconds = perf_counter() - started
+            hooks.trace.append(Trace(hooks.step, impl.hook, impl.plugin, seconds, "passed", None))
+        return value
+
+    def _mistyped(self, value: object) -> str:
+        """What is wrong with a wrapper's value. It cannot decline: None stands only where it was called in to None."""
+        if value is None and (self._inner is not None or not self._caller.accepts.anything):
+            return "it returned None, which is no answer of a wrapper"
+        return _mistyped(self._caller.accepts, value)
 
     async def _inward(self) -> Any:
         if self._entered:
@@ -519,7 +556,8 @@ class _Wrapped:
         self._scope.deadline = float("inf")
         token = running.set(None)
         try:
-            return await self._call()
+            self._inner = await self._call()
+            return self._inner
         except BaseException as error:
             self._error = error
             raise
@@ -533,6 +571,21 @@ class _Wrapped:
         )
 
 
+def _said(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # a plugin's exception may fail even to be shown
+        return type(error).__name__
+
+
+def _mistyped(accepts: Accepts, value: object) -> str:
+    """What is wrong with an answer; empty when nothing is. A coroutine, which nobody will await, is closed."""
+    if inspect.iscoroutine(value):
+        value.close()
+        return "it returned a coroutine that it did not await"
+    return "" if accepts(value) else f"it returned {type(value).__name__}, expected {accepts}"
+
+
 def is_cancelled() -> bool:
     """Whether the task that runs has really been cancelled, as opposed to a stray ``CancelledError`` that a plugin let out."""
     import asyncio
@@ -541,6 +594,23 @@ def is_cancelled() -> bool:
         return True
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+@coroutine
+def _eagerly(call: Coroutine[Any, Any, None], waits: Callable[[], None]) -> Generator[Any, Any, None]:
+    """Run a coroutine in this task; ``waits`` is called when, and only if, it suspends for the first time."""
+    try:
+        awaited = call.send(None)
+        waits()
+        while True:
+            try:
+                sent = yield awaited
+            except BaseException as error:
+                awaited = call.throw(error)
+            else:
+                awaited = call.send(sent)
+    except StopIteration:
+        return
 
 
 def _stop_at_guard(failures: Iterable[Failure]) -> None:

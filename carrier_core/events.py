@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import anyio
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from carrier_core.dispatch import Hooks
 from carrier_core.outcomes import Event
@@ -24,9 +24,9 @@ class Events:
 
     def __init__(self, log: _Log) -> None:
         self._log = log
-        self._send: MemoryObjectSendStream[Event]
-        self._receive: MemoryObjectReceiveStream[Event]
-        self._send, self._receive = anyio.create_memory_object_stream(_KEPT)
+        self._queue: deque[Event] = deque()
+        self._more = anyio.Event()
+        self._closed = False
         self._listeners: list[Callable[[Event], None]] = []
         self._watched: frozenset[str] = frozenset()
         self._dropped = 0
@@ -37,28 +37,46 @@ class Events:
         self._watched |= names
 
     def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
-        """Call ``listener``, which must not block, with every event from now on; returns how to end that."""
+        """Call ``listener``, which must not block, with every event from now on; returns how to end that.
+
+        One that raises is not called again: what happens does not depend on who listens.
+        """
         self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+        return lambda: self._forget(listener)
+
+    def _forget(self, listener: Callable[[Event], None]) -> None:
+        if listener in self._listeners:
+            self._listeners.remove(listener)
 
     def emit(self, event: Event) -> None:
-        """Take an event. It is dropped, and counted, if the watchers are too far behind."""
-        for listener in self._listeners:
-            listener(event)
-        if event.name not in self._watched:
+        """Take an event. It is dropped, and counted, if the watchers are too far behind. After the end it is not heard."""
+        for listener in tuple(self._listeners):
+            try:
+                listener(event)
+            except Exception as error:
+                self._forget(listener)
+                self._log.warning("listener_failed", error=f"{type(error).__name__}: {error}")
+        if event.name not in self._watched or self._closed:
             return
-        try:
-            self._send.send_nowait(event)
-        except anyio.WouldBlock:
-            self._dropped += 1
-            if self._dropped == 1:
-                self._log.warning("events_dropped", remedy="A plugin that watches events is too slow.")
+        if len(self._queue) < _KEPT:
+            self._queue.append(event)
+            self._more.set()
+            return
+        self._dropped += 1
+        if self._dropped == 1:
+            self._log.warning("events_dropped", remedy="A plugin that watches events is too slow.")
 
     def close(self) -> None:
         """Take no more events; what waits is still handed out."""
-        self._send.close()
+        self._closed = True
+        self._more.set()
 
     async def run(self, table: Table, hooks: Hooks) -> None:
         """Hand events to the hooks that watch them until closed."""
-        async for event in self._receive:
+        while self._queue or not self._closed:
+            if not self._queue:
+                self._more = anyio.Event()
+                await self._more.wait()
+                continue
+            event = self._queue.popleft()
             await hooks.observe(table.observed[event.name], event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -112,6 +113,7 @@ class Host:
         self._local = Registered(CORE, Local())
         self._clients: dict[str, Registered] = {LOCAL: self._local}
         self._up: set[str] = {LOCAL}
+        self._came_up: dict[str, anyio.Event] = {}
         self._waiters: dict[str, anyio.Event] = {}
         self._ended: dict[str, dict[str, Json]] = {}
         self._started: list[str] = []
@@ -153,6 +155,7 @@ class Host:
         await self._start_clients()
         if self._mode == "daemon":
             await self._recover()
+        gc.freeze()  # what starting made lives as long as the process: collecting it again and again costs each turn
         self.ready.set()
 
     async def _start_plugins(self) -> None:
@@ -260,6 +263,7 @@ class Host:
             self._up.add(client.name)
             self.degraded.pop(f"client {client.name}", None)
             up.set()
+            self._came_up.setdefault(client.name, anyio.Event()).set()
             self.log.info("client_started", client=client.name)
 
         while True:
@@ -278,12 +282,25 @@ class Host:
         """Take up what an earlier process left: turns in the middle end visibly, messages that wait are answered."""
         for record in await self.store.journal.unfinished():
             if record.agent in self.agents:
-                await self.agents[record.agent].give_up(record)
+                for part in await self.agents[record.agent].give_up(record):
+                    self._group.start_soon(self._tell, part)
         for agent, room in await self.store.journal.ready():
             if agent not in self.agents:
                 continue
             for row in await self.store.journal.pending(agent, room):
                 self.rooms.push(agent, room, Row(row.seq, decode(row.payload, Inbound)))
+
+    async def _tell(self, part: ReplyPart) -> None:
+        """Deliver a notice as soon as its client is up."""
+        entry = self._clients.get(part.client)
+        if entry is None:
+            self.log.warning("notice_not_delivered", client=part.client, turn=part.turn)
+            return
+        await self._came_up.setdefault(part.client, anyio.Event()).wait()
+        try:
+            await self.hooks.call(self.table.method(entry, Client.send), part)
+        except CarrierError as error:
+            self.log.warning("notice_not_delivered", client=part.client, turn=part.turn, error=error.message)
 
     async def _stop(self) -> None:
         """Let running turns end, within the limit; then stop agents and plugins, the last started first."""

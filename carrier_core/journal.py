@@ -14,21 +14,21 @@ from carrier_core.messages import Memory, Part, Receipt, ReplyPart
 from carrier_core.outcomes import Connection, TurnRecord
 
 
-class Appended(msgspec.Struct, frozen=True):
+class Appended(msgspec.Struct, frozen=True, gc=False):
     """The place of an inbound row in its room, and whether it is new or a repetition of one that is there already."""
 
     seq: int
     is_new: bool
 
 
-class InboundRow(msgspec.Struct, frozen=True):
+class InboundRow(msgspec.Struct, frozen=True, gc=False):
     """An inbound as it was appended: its sequence number and its record."""
 
     seq: int
     payload: bytes
 
 
-class StoredPart(msgspec.Struct, frozen=True):
+class StoredPart(msgspec.Struct, frozen=True, gc=False):
     """A part of a prompt, kept once under its content hash."""
 
     digest: str
@@ -81,7 +81,7 @@ class Journal(ABC):
     ) -> None:
         """After the delivery: the receipts, what was learned, and the whole trace, in one transaction.
 
-        A turn that was completed and never finished is whole all the same: it lacks receipts.
+        A turn that was completed and never finished is safe all the same: it lacks receipts and trace.
         """
 
     @abstractmethod

@@ -51,7 +51,7 @@ class PartKind(OpenEnum):
     UNKNOWN = "unknown"
 
 
-class Attachment(msgspec.Struct, frozen=True, omit_defaults=True):
+class Attachment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A file that came with a message. ``size`` is in bytes, ``digest`` the BLAKE2b-256 of its content in hex."""
 
     media_type: str
@@ -61,7 +61,7 @@ class Attachment(msgspec.Struct, frozen=True, omit_defaults=True):
     digest: str = ""
 
 
-class Part(msgspec.Struct, frozen=True, omit_defaults=True):
+class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A piece of a message, memory, state, prompt, completion or reply, with its provenance.
 
     ``key`` says what it is for (``character``, ``recent_messages``, ``memories``, a plugin's own word). ``role`` is
@@ -108,7 +108,7 @@ class RoomKind(OpenEnum):
     UNKNOWN = "unknown"
 
 
-class Entity(msgspec.Struct, frozen=True, omit_defaults=True):
+class Entity(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A person or bot on one platform. ``realm`` separates accounts or servers whose native ids may collide."""
 
     id: str
@@ -128,7 +128,7 @@ class Entity(msgspec.Struct, frozen=True, omit_defaults=True):
         return cls(key, platform, native, name or native, username, realm, bot)
 
 
-class World(msgspec.Struct, frozen=True, omit_defaults=True):
+class World(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A server or account that rooms belong to."""
 
     id: str
@@ -143,7 +143,7 @@ class World(msgspec.Struct, frozen=True, omit_defaults=True):
         return cls(make_id(platform, realm, "world", native), platform, native, name or native, realm)
 
 
-class Room(msgspec.Struct, frozen=True, omit_defaults=True):
+class Room(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A conversation; ``world`` is the id of the world that it belongs to."""
 
     id: str
@@ -191,7 +191,7 @@ class InboundKind(OpenEnum):
     UNKNOWN = "unknown"
 
 
-class Message(msgspec.Struct, frozen=True, omit_defaults=True):
+class Message(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What somebody said. ``reply_to`` is a message id; ``mentions`` are entity ids or agent names."""
 
     id: str
@@ -207,7 +207,7 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
         return text_of(self.content)
 
 
-class Inbound(msgspec.Struct, frozen=True, omit_defaults=True):
+class Inbound(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What a client hands over: one event of a platform.
 
     ``event`` is the platform's id of it and ``revision`` counts its edits, so (kind, event, revision) tells a repetition.
@@ -258,7 +258,7 @@ class Inbound(msgspec.Struct, frozen=True, omit_defaults=True):
         return make_id(room.platform, room.realm, "event", f"{self.kind}/{self.event}/{self.revision}")
 
 
-class Drop(msgspec.Struct, frozen=True):
+class Drop(msgspec.Struct, frozen=True, gc=False):
     """Returned by ``receive``: this inbound goes no further."""
 
     reason: str
@@ -278,7 +278,7 @@ class MemoryKind(OpenEnum):
     UNKNOWN = "unknown"
 
 
-class Memory(msgspec.Struct, frozen=True, omit_defaults=True):
+class Memory(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Anything that an agent remembers. ``entity`` is whoever said it; ``by_agent`` when that was the agent itself.
 
     ``turn`` is the turn that it was written in, ``reply_to`` the memory that it answers.
@@ -303,14 +303,14 @@ class Memory(msgspec.Struct, frozen=True, omit_defaults=True):
         return text_of(self.content)
 
 
-class Recalled(msgspec.Struct, frozen=True, omit_defaults=True):
+class Recalled(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A memory that answers a query, with its score (higher is better, comparable within one recall only)."""
 
     memory: Memory
     score: float = 0.0
 
 
-class Query(msgspec.Struct, frozen=True, omit_defaults=True):
+class Query(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What to recall, for whom. ``readers`` filters inside the store: nothing they may not know comes back.
 
     ``kinds`` empty means all; ``room`` limits messages to that room; ``speaker`` is the entity who asks, so that "I" can be
@@ -331,7 +331,7 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
 # --- what goes out -----------------------------------------------------------------------------------------------------
 
 
-class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
+class Reply(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What is delivered. ``notice`` marks a sentence of the host itself (the turn failed), not of the agent."""
 
     parts: tuple[Part, ...] = ()
@@ -344,13 +344,13 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
         return text_of(self.parts)
 
 
-class Block(msgspec.Struct, frozen=True):
+class Block(msgspec.Struct, frozen=True, gc=False):
     """Returned by ``transform_reply``: nothing is delivered."""
 
     reason: str
 
 
-class ReplyPart(msgspec.Struct, frozen=True, omit_defaults=True):
+class ReplyPart(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One delivery: what a platform takes in one post. ``key`` is its idempotency key, the same at every attempt."""
 
     key: str
@@ -369,7 +369,7 @@ class ReplyPart(msgspec.Struct, frozen=True, omit_defaults=True):
         return text_of(self.content)
 
 
-class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
+class Receipt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A platform's word that it took a reply part; ``native`` is its id there."""
 
     key: str
@@ -377,15 +377,15 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
     at: float = 0.0
 
 
-class Sent(msgspec.Struct, frozen=True):
+class Sent(msgspec.Struct, frozen=True, gc=False):
     """The answer of ``Client.find``: the platform has it."""
 
     receipt: Receipt
 
 
-class NotSent(msgspec.Struct, frozen=True):
+class NotSent(msgspec.Struct, frozen=True, gc=False):
     """The answer of ``Client.find``: the platform does not have it."""
 
 
-class Unknown(msgspec.Struct, frozen=True):
+class Unknown(msgspec.Struct, frozen=True, gc=False):
     """The answer of ``Client.find``: the platform cannot tell."""

@@ -24,7 +24,7 @@ class Status(OpenEnum):
     UNKNOWN = "unknown"
 
 
-class Connection(msgspec.Struct, frozen=True, omit_defaults=True):
+class Connection(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Who spoke and where, as it is stored: the result of ``ensure_connection``."""
 
     entity: Entity
@@ -32,7 +32,7 @@ class Connection(msgspec.Struct, frozen=True, omit_defaults=True):
     world: World | None = None
 
 
-class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """How a turn ended. ``reason`` says why where there is no reply."""
 
     status: Status
@@ -41,7 +41,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     usage: Usage = Usage()
 
 
-class Step(msgspec.Struct, frozen=True, omit_defaults=True):
+class Step(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A journaled part of a turn: ``open``, ``decide``, ``compose/1``, ``generate/1``, ``act/1/0``... ``replayed`` when its
     value was read from the journal instead of being made."""
 
@@ -49,7 +49,7 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     replayed: bool = False
 
 
-class StepRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+class StepRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One step of a turn as it is kept: its recorded value ``{type, v, data}``, when it began and how long it took."""
 
     name: str
@@ -58,7 +58,7 @@ class StepRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     value: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class Ran(msgspec.Struct, frozen=True, omit_defaults=True):
+class Ran(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One implementation that ran: what it answered, in a line, and how long that took.
 
     ``result`` is answered, declined, raised, timed_out, mistyped, quarantined, cancelled or passed (it wrapped a step).
@@ -72,7 +72,7 @@ class Ran(msgspec.Struct, frozen=True, omit_defaults=True):
     contributed: str = ""
 
 
-class TurnRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+class TurnRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A turn as it is kept for ``why``. ``parts`` are the content hashes of everything that was in its prompts, in order."""
 
     id: str
@@ -92,7 +92,7 @@ class TurnRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     generation: int = 0
 
 
-class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Something that happened, for whoever watches. ``name`` is the event's hook, ``data`` depends on it."""
 
     name: str

@@ -37,14 +37,14 @@ from carrier_core.things import Action, Kind
 from carrier_core.turn import Turn
 
 
-class Composed(msgspec.Struct, frozen=True):
+class Composed(msgspec.Struct, frozen=True, gc=False):
     """What the step ``compose`` makes: the state of a round and the prompt that came of it."""
 
     state: State
     prompt: Prompt
 
 
-class Judged(msgspec.Struct, frozen=True):
+class Judged(msgspec.Struct, frozen=True, gc=False):
     """What the step ``evaluate`` makes: all verdicts of a round."""
 
     evaluations: tuple[Evaluation, ...]
@@ -388,8 +388,14 @@ async def within(turn: Turn) -> Outcome:
 
 
 def _failed(turn: Turn, reason: str) -> Outcome:
-    notice = Part(turn.agent.settings.failure, key="notice", provenance=Provenance((OPERATOR,), plugin="carrier"))
-    return Outcome(Status.FAILED, Reply((notice,), turn.message.id, notice=True), reason, turn.usage)
+    reply = notice(turn.agent.settings.failure, turn.message.id)
+    return Outcome(Status.FAILED, reply, reason, turn.usage)
+
+
+def notice(text: str, reply_to: str = "") -> Reply:
+    """A sentence of the host itself, in the operator's words."""
+    part = Part(text, key="notice", provenance=Provenance((OPERATOR,), plugin="carrier"))
+    return Reply((part,), reply_to, notice=True)
 
 
 class Conversational(Kind):

@@ -1,4 +1,4 @@
-"""Plugins: found through entry points and single files, loaded, checked and registered; each failure names its plugin.
+"""Plugins: loaded, checked and registered in the configuration's order; each failure names its plugin.
 
 pluggy's own loader is not used: there an exception in one ``load`` aborts all, a second plugin of the same name is skipped in
 silence, and a plugin that is not enabled would be imported.
@@ -6,25 +6,24 @@ silence, and a plugin that is not enabled would be imported.
 
 from __future__ import annotations
 
-import importlib.util
-import inspect
 import os
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib import metadata
-from pathlib import Path
 from types import ModuleType
 
 import pluggy
 
 from carrier_core import defaults, specs
 from carrier_core._version import __version__
-from carrier_core.dispatch import PROJECT, Contract
+from carrier_core.discovery import CORE, GROUP, Plugin, check_version, installed, line_in, loading_error, single_files
+from carrier_core.dispatch import PROJECT, Contract, contract_of
 from carrier_core.errors import CarrierError, ConfigError, PluginError
 from carrier_core.memory import Store
+from carrier_core.sections import PLUGIN_NAME
 from carrier_core.settings import Config, PluginSettings, section_of
+from carrier_core.signatures import Misfit, check_hook, check_spec, check_thing
 from carrier_core.things import (
     Action,
     Client,
@@ -35,12 +34,9 @@ from carrier_core.things import (
     Kind,
     Provider,
     Recaller,
-    Thing,
 )
 
-GROUP = "carrier"
-CORE = "carrier"
-"""The name under which the host's own implementations, the default of every step, run."""
+__all__ = ["CORE", "GROUP", "SORTS", "Plugin", "Plugins", "Registered", "things_named"]
 
 SORTS: dict[str, type] = {
     "register_clients": Client,
@@ -56,25 +52,7 @@ SORTS: dict[str, type] = {
 }
 """Which hook registers which sort of thing."""
 
-
-@dataclass(slots=True)
-class Plugin:
-    """A plugin that was found. ``state`` is off, loaded or failed; ``why`` says why it is not loaded."""
-
-    name: str
-    origin: str
-    version: str = ""
-    state: str = "off"
-    why: str = ""
-    required: bool = False
-    settings: PluginSettings | None = None
-    hooks: tuple[str, ...] = ()
-    things: tuple[str, ...] = ()
-    load: Callable[[], object] | None = None
-    requires: str = ""
-    module: object = None
-    error: CarrierError | None = field(default=None, repr=False)
-    fault: ConfigError | None = field(default=None, repr=False)
+_DISABLE_ONE = "Disable one of the two plugins in [plugins]."
 
 
 @dataclass(slots=True)
@@ -86,16 +64,22 @@ class Registered:
 
 
 class Plugins:
-    """All plugins of one host, and the things that they registered, by sort and name."""
+    """All plugins of one host, and the things that they registered, by sort and name.
 
-    def __init__(self, config: Config) -> None:
+    ``extra`` are plugin objects by name that need not be installed: they are enabled, unless the configuration disables
+    them, go in their own order, and take the place of what is installed under their names.
+    """
+
+    def __init__(self, config: Config, *, extra: Mapping[str, object] | None = None) -> None:
+        self._extra = dict(extra or {})
         self.config = config
         self.manager = pluggy.PluginManager(PROJECT)
         self.manager.add_hookspecs(specs)
         self.manager.register(defaults, name=CORE)
         self.contracts: dict[str, Contract] = {}
         self.specs: dict[str, Callable[..., object]] = {}
-        self._add_specs(specs)
+        self._spec_owners: dict[str, str] = {}
+        self._add_specs(CORE, _marked(specs, "carrier_contract"))
         self.found: dict[str, Plugin] = {}
         self.things: dict[type, dict[str, Registered]] = {sort: {} for sort in SORTS.values()}
         self.faults: list[ConfigError] = []
@@ -104,46 +88,80 @@ class Plugins:
 
     def find(self) -> None:
         """Find what is installed and what lies in the plugin folder, and which of it is enabled; imports nothing."""
-        chosen = self.config.settings.plugins
-        for plugin in (*_installed(), *_single_files(self.config.plugin_folder)):
+        there = (plugin for plugin in installed() if plugin.name not in self._extra)
+        extra = (Plugin(name, "given", module=module) for name, module in self._extra.items())
+        for plugin in (*extra, *there, *single_files(self.config.plugin_folder)):
             other = self.found.get(plugin.name)
             if other is not None:
                 self._duplicate(plugin, other)
-                continue
-            plugin.required = plugin.name in chosen.required
-            single = plugin.version == "file"
-            enabled = plugin.name in chosen.enabled or plugin.required or single
-            if plugin.name in chosen.disabled:
-                plugin.why = "disabled in [plugins]"
-            elif not enabled:
-                plugin.why = "not in `enabled` of [plugins]"
-            elif self._client_off(plugin):
-                plugin.why = "its client is disabled"
-            else:
-                plugin.state = "found"
-            self.found[plugin.name] = plugin
+            elif self._named_well(plugin):
+                self._choose(plugin)
+                self.found[plugin.name] = plugin
+        chosen = self.config.settings.plugins
         for key in ("enabled", "disabled", "required", "order"):
             for position, name in enumerate(getattr(chosen, key)):
                 if name not in self.found:
                     self.faults.append(self._not_installed(key, position, name))
+        if "folder" in chosen.model_fields_set and not self.config.plugin_folder.is_dir():
+            problem = f"There is no folder {self.config.plugin_folder}."
+            self.faults.append(self.config.fault(("plugins", "folder"), problem, "Make it, or correct `folder`."))
 
-    def _client_off(self, plugin: Plugin) -> bool:
-        """Whether ``[clients.NAME] enabled = false`` switches the plugin off whose name ends in that client's."""
+    def _choose(self, plugin: Plugin) -> None:
+        """Whether it runs, and why not."""
+        chosen = self.config.settings.plugins
+        plugin.required = plugin.name in chosen.required
+        switched_on = plugin.is_file or plugin.required or plugin.name in self._extra
+        if plugin.name in chosen.disabled:
+            plugin.why = "disabled in [plugins]"
+        elif not (switched_on or plugin.name in chosen.enabled):
+            plugin.why = "not in `enabled` of [plugins]"
+        elif client := next((name for name in self._clients_off() if plugin.name.endswith(f"client-{name}")), ""):
+            self._switch_off(plugin, client)
+        else:
+            plugin.state = "found"
+
+    def _clients_off(self) -> Iterator[str]:
         clients = self.config.settings.clients
-        return any(
-            keys.get("enabled") is False and plugin.name.endswith(f"client-{name}") for name, keys in clients.items()
-        )
+        yield from (name for name, keys in clients.items() if keys.get("enabled") is False)
+
+    def _switch_off(self, plugin: Plugin, client: str) -> None:
+        """Leave out a plugin whose client ``[clients.NAME] enabled = false`` switches off."""
+        plugin.state, plugin.why = "off", f"[clients.{client}] has enabled = false"
+        if plugin.required:
+            problem = f"{plugin.name} is required, but its client is switched off."
+            path = ("clients", client, "enabled")
+            self.faults.append(self.config.fault(path, problem, "Switch it on, or take it out of `required`."))
+
+    def _named_well(self, plugin: Plugin) -> bool:
+        """Whether the configuration can speak of it."""
+        if plugin.name != CORE and PLUGIN_NAME.fullmatch(plugin.name):
+            return True
+        if plugin.is_file:
+            rule = f"letters, digits, dots, - and _, and not be {CORE}"
+            problem = f"A plugin cannot be called {plugin.name!r}."
+            remedy = f"Rename the file: its name may consist of {rule}."
+            self.faults.append(ConfigError(problem, remedy=remedy, file=plugin.origin, line=1))
+        return False
 
     def _not_installed(self, key: str, position: int, name: str) -> ConfigError:
         near = get_close_matches(name, self.found, 1)
-        remedy = f"Did you mean {near[0]}?" if near else f"Install it (pip install {name}) or take it out of `{key}`."
+        out = f"take it out of `{key}`"
+        remedy = (
+            f"Did you mean {near[0]}? Otherwise install it, or {out}."
+            if near
+            else f"Install it (pip install {name}), or {out}."
+        )
         return self.config.fault(("plugins", key, position), f"The plugin {name} is not installed.", remedy)
 
     def _duplicate(self, plugin: Plugin, other: Plugin) -> None:
+        if plugin.name in self.config.settings.plugins.disabled:
+            return
         message = f"Two plugins are called {plugin.name}: {other.origin} and {plugin.origin}."
-        self.faults.append(
-            self.config.fault(("plugins",), message, "Uninstall one, or rename the file of the one that is a file.")
-        )
+        remedy = "Rename the file." if plugin.is_file else "Uninstall one of the two."
+        if plugin.is_file:
+            self.faults.append(ConfigError(message, remedy=remedy, file=plugin.origin, line=1))
+        elif plugin.name in {*self.config.settings.plugins.enabled, *self.config.settings.plugins.required}:
+            self.faults.append(self._enabling(plugin.name, message, remedy))
 
     # --- loading ---
 
@@ -152,30 +170,35 @@ class Plugins:
         ordered = self._in_order()
         for plugin in ordered:
             self._guarded(plugin, self._import)
-        self._claims(ordered)
+        classes = {plugin.name: type(plugin.settings) for plugin in ordered if plugin.settings is not None}
+        self.faults.extend(self.config.claim_faults(classes))
         for plugin in ordered:
             self._guarded(plugin, self._own_specs)
         for plugin in reversed(ordered):  # pluggy calls last registered first
             self._guarded(plugin, self._register)
-        self._gather_things(ordered)
+        for plugin in (Plugin(CORE, "carrier_core", __version__, module=defaults, state="found"), *ordered):
+            self._guarded(plugin, self._things_of)
+        self._check_sections(ordered, classes)
         for plugin in ordered:
             if plugin.state == "found":
                 plugin.state = "loaded"
 
     def _in_order(self) -> list[Plugin]:
         chosen = self.config.settings.plugins
-        names = dict.fromkeys((*chosen.order, *chosen.enabled, *chosen.required, *sorted(self.found)))
+        names = dict.fromkeys((*chosen.order, *chosen.enabled, *chosen.required, *self._extra, *sorted(self.found)))
         return [plugin for name in names if (plugin := self.found.get(name)) and plugin.state == "found"]
 
     def _guarded(self, plugin: Plugin, act: Callable[[Plugin], None]) -> None:
-        if plugin.state == "failed":
+        if plugin.state != "found":
             return
         try:
             act(plugin)
         except CarrierError as error:
             self._fail(plugin, error)
-        except (Exception, SystemExit) as error:
-            self._fail(plugin, _loading_error(plugin, error))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # sys.exit() of a module, for one
+            self._fail(plugin, loading_error(plugin, error))
 
     def _fail(self, plugin: Plugin, error: CarrierError) -> None:
         if plugin.module is not None and self.manager.is_registered(plugin.module):
@@ -184,6 +207,7 @@ class Plugins:
             for name in [name for name, entry in registered.items() if entry.plugin == plugin.name]:
                 del registered[name]
         plugin.state, plugin.error, plugin.why = "failed", error, error.message
+        plugin.hooks = plugin.things = ()
         if isinstance(error, ConfigError):
             self.faults.append(error)
         else:
@@ -191,41 +215,51 @@ class Plugins:
 
     def _fault_of(self, plugin: Plugin, error: CarrierError) -> ConfigError:
         """The error on the line that enables the plugin, or in its file where it is a single one."""
-        if plugin.version == "file":
-            return ConfigError(
-                error.message, remedy=error.remedy, file=plugin.origin, line=_line_in(error, plugin.origin)
-            )
+        at = (error.file, error.line) if isinstance(error, Misfit) else ("", 0)
+        if plugin.is_file:
+            line = at[1] if at[0] == plugin.origin else line_in(error.__cause__, plugin.origin)
+            return ConfigError(error.message, remedy=error.remedy, file=plugin.origin, line=line)
+        message = f"{error.message.rstrip('.')} ({at[0]}, line {at[1]})." if at[0] else error.message
+        return self._enabling(plugin.name, message, error.remedy)
+
+    def _enabling(self, name: str, message: str, remedy: str) -> ConfigError:
+        """A fault on the line that enables a plugin."""
         chosen = self.config.settings.plugins
-        key = "enabled" if plugin.name in chosen.enabled else "required"
+        key = "enabled" if name in chosen.enabled else "required"
         listed: Sequence[str] = getattr(chosen, key)
-        path = ("plugins", key, listed.index(plugin.name)) if plugin.name in listed else ("plugins",)
-        return self.config.fault(path, error.message, error.remedy)
+        path = ("plugins", key, listed.index(name)) if name in listed else ("plugins",)
+        return self.config.fault(path, message, remedy)
 
     def _import(self, plugin: Plugin) -> None:
-        _check_version(plugin)
+        check_version(plugin)
         if plugin.load is not None:
             plugin.module = plugin.load()
+        if isinstance(plugin.module, type):
+            problem = f"{plugin.name} is the class {plugin.module.__name__}."
+            raise Misfit(problem, plugin=plugin.name, remedy="Let the entry point name an instance.", at=plugin.module)
         cls = getattr(plugin.module, "Settings", None)
         if cls is None:
             return
         if not (isinstance(cls, type) and issubclass(cls, PluginSettings)):
-            raise PluginError(
-                f"{plugin.name}: `Settings` is not a subclass of carrier_core.PluginSettings.",
-                plugin=plugin.name,
-                remedy="Subclass it, or call the class something else.",
-            )
+            problem = f"{plugin.name}: `Settings` is not a subclass of carrier_core.PluginSettings."
+            raise Misfit(problem, plugin=plugin.name, remedy="Subclass it, or call it something else.", at=cls)
+        client = next((name for name in self._clients_off() if section_of(plugin.name, cls) == f"clients.{name}"), "")
+        if client:
+            self._switch_off(plugin, client)
+            return
         faults = self.config.plugin_faults(plugin.name, cls)
         if faults:
             self.faults.extend(faults[1:])
             raise faults[0]
         plugin.settings = self.config.plugin(plugin.name, cls)
 
-    def _claims(self, ordered: Iterable[Plugin]) -> None:
-        classes = {plugin.name: type(plugin.settings) for plugin in ordered if plugin.settings is not None}
-        self.faults.extend(self.config.claim_faults(classes))
-        sections = [section_of(name, cls) for name, cls in classes.items()]
+    def _check_sections(self, ordered: Iterable[Plugin], classes: Mapping[str, type[PluginSettings]]) -> None:
+        """Find sections that belong to nobody. Those of plugins that are off, or failed, are left alone."""
+        known = [section_of(name, cls) for name, cls in classes.items()]
+        bare = {f"plugin.{plugin.name}" for plugin in ordered if plugin.state == "found" and plugin.settings is None}
+        bare |= {f"clients.{name}" for name in self.things[Client]}
         off = [name for name, plugin in self.found.items() if plugin.state != "found"]
-        self.faults.extend(self.config.unknown_sections(sections, off))
+        self.faults.extend(self.config.unknown_sections(known, off, bare - set(known)))
 
     def take_secrets(self) -> None:
         """Take the enabled plugins' secrets out of the environment that child processes see."""
@@ -234,112 +268,78 @@ class Plugins:
                 for name in self.config.secret_names(type(plugin.settings), plugin.name):
                     os.environ.pop(name, None)
 
+    # --- hooks ---
+
     def _own_specs(self, plugin: Plugin) -> None:
         """Add the hooks that a plugin lets others implement: functions marked with ``step`` under its own name."""
         home = getattr(plugin.module, "__name__", type(plugin.module).__module__)
-        marked = [name for name, spec in _marked(plugin.module, "carrier_contract") if spec.__module__ == home]
-        prefix = plugin.name.removeprefix("carrier-").replace("-", "_") + "_"
-        for name in marked:
-            if not name.startswith(prefix):
-                raise PluginError(
-                    f"{plugin.name} specifies the hook {name}.",
-                    plugin=plugin.name,
-                    remedy=f"Hooks of a plugin begin with its own name: {prefix}{name}.",
-                )
+        marked = [
+            (name, spec)
+            for name, spec in _marked(plugin.module, "carrier_contract")
+            if f"{spec.__module__}.".startswith(f"{home}.")  # the others' are imported to be implemented
+        ]
+        for name, spec in marked:
+            if not name.startswith(_prefix(plugin.name)):
+                problem = f"{plugin.name} specifies the hook {name}."
+                remedy = f"Hooks of a plugin begin with its own name: {_prefix(plugin.name)}{name}."
+                raise Misfit(problem, plugin=plugin.name, hook=name, remedy=remedy, at=spec)
+            if name in self.specs:
+                problem = f"{plugin.name} specifies the hook {name}, which {self._spec_owners[name]} has already."
+                raise Misfit(problem, plugin=plugin.name, hook=name, remedy="Give it another name.", at=spec)
+            check_spec(plugin.name, name, spec)
         if marked:
-            self.manager.add_hookspecs(plugin.module)  # type: ignore[arg-type]
-            self._add_specs(plugin.module)
+            own = ModuleType(home)
+            own.__dict__.update(marked)
+            self.manager.add_hookspecs(own)
+            self._add_specs(plugin.name, marked)
 
-    def _add_specs(self, module: object) -> None:
-        for name, function in _marked(module, "carrier_contract"):
-            self.contracts[name] = function.carrier_contract  # type: ignore[attr-defined]
-            self.specs[name] = function
+    def _add_specs(self, owner: str, marked: Iterable[tuple[str, Callable[..., object]]]) -> None:
+        for name, spec in marked:
+            self.contracts[name] = contract_of(spec)
+            self.specs[name] = spec
+            self._spec_owners[name] = owner
 
     def _register(self, plugin: Plugin) -> None:
         hooks = []
         for name, function in _marked(plugin.module, f"{PROJECT}_impl"):
             hook = getattr(function, f"{PROJECT}_impl")["specname"] or name
-            self._check(plugin, hook, function)
+            owner = next(
+                (
+                    other
+                    for other, entry in self.found.items()
+                    if entry.state != "found" and hook.startswith(_prefix(other))
+                ),
+                "",
+            )
+            check_hook(plugin.name, hook, function, self.specs, owner)
             hooks.append(hook)
         if not hooks:
-            raise PluginError(
-                f"{plugin.name} implements no hook.",
-                plugin=plugin.name,
-                remedy="Mark a function that is named like a hook with @impl from carrier_core.",
-            )
-        try:
-            self.manager.register(plugin.module, name=plugin.name)
-        except (pluggy.PluginValidationError, ValueError) as error:
-            raise PluginError(str(error), plugin=plugin.name) from error
+            problem = f"{plugin.name} implements no hook."
+            remedy = "Mark a function that is named like a hook with @impl from carrier_core."
+            raise PluginError(problem, plugin=plugin.name, remedy=remedy)
+        twin = self.manager.get_name(plugin.module)
+        if twin is not None:
+            raise PluginError(f"{plugin.name} is the same module as {twin}.", plugin=plugin.name, remedy=_DISABLE_ONE)
+        self.manager.register(plugin.module, name=plugin.name)
         plugin.hooks = tuple(sorted(hooks))
 
-    def _check(self, plugin: Plugin, hook: str, function: Callable[..., object]) -> None:
-        """Refuse what could only fail later: an unknown hook, an argument that is never passed, sync for async."""
-
-        def refuse(problem: str, remedy: str) -> PluginError:
-            return PluginError(f"{plugin.name}, hook {hook}: {problem}.", plugin=plugin.name, hook=hook, remedy=remedy)
-
-        spec = self.specs.get(hook)
-        if spec is None:
-            near = get_close_matches(hook, self.specs, 1)
-            hint = f"Did you mean {near[0]}?" if near else "See docs/hooks.md for the hooks there are."
-            raise refuse("there is no such hook", hint)
-        options = getattr(function, f"{PROJECT}_impl")
-        if options["wrapper"] or options["hookwrapper"]:
-            raise refuse("pluggy's wrappers cannot await", "Implement around_step or around_turn instead.")
-        if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
-            raise refuse("it is a generator", "Return the answer instead of yielding it.")
-        wanted = inspect.iscoroutinefunction(spec)
-        if inspect.iscoroutinefunction(function) != wanted:
-            raise refuse(
-                f"it is {'not ' if wanted else ''}async",
-                f"Write `{'async def' if wanted else 'def'} {function.__name__}`.",
-            )
-        known = list(inspect.signature(spec).parameters)
-        for parameter in inspect.signature(function).parameters.values():
-            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.KEYWORD_ONLY):
-                raise refuse(f"the parameter {parameter} is never passed", f"It may take: {', '.join(known)}.")
-            if parameter.default is not parameter.empty:
-                raise refuse(f"{parameter.name} has a default, so it is never passed", "Take the default away.")
-            if parameter.name not in known:
-                raise refuse(f"there is no argument {parameter.name}", f"It may take: {', '.join(known)}.")
-
     # --- things ---
-
-    def _gather_things(self, ordered: Iterable[Plugin]) -> None:
-        for plugin in (Plugin(CORE, "carrier_core", __version__, module=defaults, state="found"), *ordered):
-            self._guarded(plugin, self._things_of)
 
     def _things_of(self, plugin: Plugin) -> None:
         names = []
         for hook, sort in SORTS.items():
             for registrar in self.manager.subset_hook_caller(hook, []).get_hookimpls():
-                if registrar.plugin_name != plugin.name:
-                    continue
-                args = [plugin.settings] * len(registrar.argnames)
-                for thing in _listed(registrar.function(*args)):
-                    names.append(self._add(plugin, hook, sort, thing))
+                if registrar.plugin_name == plugin.name:
+                    returned = registrar.function(*[plugin.settings] * len(registrar.argnames))
+                    names += [self._add(plugin, hook, sort, thing, registrar.function) for thing in _listed(returned)]
         plugin.things = tuple(names)
 
-    def _add(self, plugin: Plugin, hook: str, sort: type, thing: object) -> str:
-        def refuse(problem: str, remedy: str = "") -> PluginError:
-            return PluginError(f"{plugin.name}, {hook}: {problem}.", plugin=plugin.name, hook=hook, remedy=remedy)
-
-        if not isinstance(thing, sort):
-            raise refuse(
-                f"it returned {type(thing).__name__}, expected {sort.__name__}",
-                f"Subclass carrier_core.{sort.__name__}.",
-            )
-        name = getattr(thing, "name", "")
-        if not isinstance(name, str) or not name:
-            raise refuse(f"a {sort.__name__.lower()} has no name", "Set the class attribute `name`.")
-        _check_methods(thing, sort, refuse)
+    def _add(self, plugin: Plugin, hook: str, sort: type, thing: object, registrar: Callable[..., object]) -> str:
+        name = check_thing(plugin.name, hook, sort, thing, registrar)
         other = self.things[sort].get(name)
         if other is not None:
-            raise refuse(
-                f"there is a {sort.__name__.lower()} {name} already, from {other.plugin}",
-                "Disable one of the two plugins in [plugins].",
-            )
+            problem = f"{plugin.name}, {hook}: there is a {sort.__name__.lower()} {name} already, from {other.plugin}."
+            raise Misfit(problem, plugin=plugin.name, hook=hook, remedy=_DISABLE_ONE, at=type(thing))
         self.things[sort][name] = Registered(plugin.name, thing)
         return f"{sort.__name__.lower()} {name}"
 
@@ -348,44 +348,9 @@ class Plugins:
         return tuple(self.things[sort].values())
 
 
-def _installed() -> Iterator[Plugin]:
-    """The entry points of the group, in the order of their names; none is imported."""
-    for point in sorted(metadata.entry_points(group=GROUP), key=lambda point: point.name):
-        distribution = point.dist
-        requires = ""
-        if distribution is not None:
-            requires = next((line for line in distribution.requires or () if line.startswith("carrier-core")), "")
-        yield Plugin(
-            point.name,
-            distribution.name if distribution is not None else point.value,
-            distribution.version if distribution is not None else "",
-            load=point.load,
-            requires=requires,
-        )
-
-
-def _single_files(folder: Path) -> Iterator[Plugin]:
-    if folder.is_dir():
-        for path in sorted(folder.glob("*.py")):
-            if not path.name.startswith("_"):
-                yield Plugin(path.stem, str(path), "file", load=lambda path=path: _load_file(path))  # type: ignore[misc]
-
-
-def _load_file(path: Path) -> ModuleType:
-    name = f"carrier_single_file_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ConfigError(
-            "It cannot be read as Python.", file=str(path), remedy="Give the file a name that ends in .py."
-        )
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # where pydantic looks for the names in a Settings class's annotations
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
+def _prefix(plugin: str) -> str:
+    """What the names of a plugin's own hooks begin with."""
+    return re.sub(r"\W", "_", plugin.removeprefix("carrier-")) + "_"
 
 
 def _marked(module: object, mark: str) -> Iterator[tuple[str, Callable[..., object]]]:
@@ -402,67 +367,6 @@ def _listed(things: object) -> Sequence[object]:
     return things if isinstance(things, (list, tuple)) else (things,)
 
 
-def _check_methods(thing: object, sort: type, refuse: Callable[[str, str], PluginError]) -> None:
-    """Each method that the contract has as ``async`` must be so in the thing, and the other way round."""
-    for name, declared in inspect.getmembers(sort, inspect.isfunction):
-        own = getattr(type(thing), name, None)
-        if name.startswith("_") or own is None or own is declared:
-            continue
-        wanted = inspect.iscoroutinefunction(declared)
-        if inspect.iscoroutinefunction(inspect.unwrap(own)) != wanted:
-            raise refuse(
-                f"{type(thing).__name__}.{name} is {'not ' if wanted else ''}async",
-                f"Write `{'async def' if wanted else 'def'} {name}`.",
-            )
-
-
-def _check_version(plugin: Plugin) -> None:
-    """Refuse a plugin that was made for another version of the core, before it is imported."""
-    if not plugin.requires:
-        return
-    from packaging.requirements import Requirement
-
-    wanted = Requirement(plugin.requires.partition(";")[0])
-    if not wanted.specifier.contains(__version__, prereleases=True):
-        raise PluginError(
-            f"{plugin.name} {plugin.version} needs carrier-core{wanted.specifier}; this is {__version__}.",
-            plugin=plugin.name,
-            remedy=f"Upgrade whichever is older: pip install --upgrade {plugin.name} carrier-core.",
-        )
-
-
-def _loading_error(plugin: Plugin, error: BaseException) -> PluginError:
-    if isinstance(error, ModuleNotFoundError):
-        problem = f"it needs the module {error.name}, which is not installed"
-        remedy = f"Install it: pip install {(error.name or '').partition('.')[0]}, or reinstall {plugin.name}."
-    elif isinstance(error, SyntaxError):
-        problem = f"line {error.lineno} is not Python: {error.msg}"
-        remedy = "Correct that line, or disable the plugin."
-    else:
-        problem = f"it raised {type(error).__name__}: {error}"
-        remedy = f"Report it to the author of {plugin.name}, or put it into `disabled` of [plugins]."
-    failed = PluginError(f"{plugin.name} cannot be loaded: {problem}.", plugin=plugin.name, remedy=remedy)
-    failed.__cause__ = error
-    return failed
-
-
-def _line_in(error: CarrierError, file: str) -> int:
-    """The line of a single-file plugin where the error came up; 1 where it is the file as a whole."""
-    cause = error.__cause__
-    if isinstance(cause, SyntaxError) and cause.filename == file and cause.lineno:
-        return cause.lineno
-    trace = cause.__traceback__ if cause is not None else None
-    line = 1
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == file:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
-
-
 def things_named(things: Iterable[Registered]) -> str:
     """Their names, for a message."""
     return ", ".join(sorted(str(getattr(entry.thing, "name", "")) for entry in things)) or "none"
-
-
-__all__ = ["CORE", "GROUP", "SORTS", "Plugin", "Plugins", "Registered", "Thing", "things_named"]

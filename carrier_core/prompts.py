@@ -18,7 +18,7 @@ else:
 # --- state, prompt, completion -----------------------------------------------------------------------------------------
 
 
-class State(msgspec.Struct, frozen=True, omit_defaults=True):
+class State(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What context contributed to one round, in order."""
 
     parts: tuple[Part, ...] = ()
@@ -37,7 +37,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
         return text_of(self.select(key))
 
 
-class Tool(msgspec.Struct, frozen=True, omit_defaults=True):
+class Tool(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An action as a model sees it. ``parameters`` is a JSON schema of type object."""
 
     name: str
@@ -45,14 +45,14 @@ class Tool(msgspec.Struct, frozen=True, omit_defaults=True):
     parameters: dict[str, Json]
 
 
-class Carry(msgspec.Struct, frozen=True):
+class Carry(msgspec.Struct, frozen=True, gc=False):
     """What a provider wants back with the next prompt (reasoning, a response id). No other provider is given it."""
 
     provider: str
     data: Json
 
 
-class Source(msgspec.Struct, frozen=True):
+class Source(msgspec.Struct, frozen=True, gc=False):
     """The parts of the prompt (by their ``key`` or memory id) that contain the value of one argument, and their provenance."""
 
     argument: str
@@ -60,7 +60,7 @@ class Source(msgspec.Struct, frozen=True):
     provenance: Provenance
 
 
-class ActionCall(msgspec.Struct, frozen=True, omit_defaults=True):
+class ActionCall(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A call that a model asks for. ``provenance`` is that of the completion; ``sources`` say where values come from."""
 
     id: str
@@ -70,7 +70,7 @@ class ActionCall(msgspec.Struct, frozen=True, omit_defaults=True):
     sources: tuple[Source, ...] = ()
 
 
-class PromptMessage(msgspec.Struct, frozen=True, omit_defaults=True):
+class PromptMessage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One message of a prompt. ``role`` is system, user, assistant or tool; ``call`` the id of the call that a tool message
     answers; ``calls`` what an assistant message asked for."""
 
@@ -86,7 +86,7 @@ class PromptMessage(msgspec.Struct, frozen=True, omit_defaults=True):
         return text_of(self.parts)
 
 
-class Prompt(msgspec.Struct, frozen=True, omit_defaults=True):
+class Prompt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What a model is asked. ``model`` is a class (small, large, reasoning, vision), mapped to a model per agent.
 
     ``max_tokens`` limits the completion. ``temperature`` is passed on as it is, where the provider has it.
@@ -108,7 +108,7 @@ class Prompt(msgspec.Struct, frozen=True, omit_defaults=True):
         return tuple(part for message in self.messages for part in message.parts if part.key == key)
 
 
-class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Tokens of one or several model calls; ``cached`` are those of the input that the provider had cached."""
 
     input: int = 0
@@ -135,7 +135,7 @@ class Finish(OpenEnum):
     UNKNOWN = "unknown"
 
 
-class Completion(msgspec.Struct, frozen=True, omit_defaults=True):
+class Completion(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What a model answered. Its provenance is derived from its whole prompt by the host."""
 
     parts: tuple[Part, ...] = ()
@@ -173,7 +173,7 @@ class Then(OpenEnum):
     UNKNOWN = "unknown"
 
 
-class ActionResult(msgspec.Struct, frozen=True, omit_defaults=True):
+class ActionResult(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What came of an action call. ``text`` is for the model; ``say`` is added to the reply; ``silent`` ends the turn
     without any reply."""
 
@@ -197,7 +197,7 @@ class Ruling(OpenEnum):
     UNKNOWN = "unknown"
 
 
-class Authorization(msgspec.Struct, frozen=True, omit_defaults=True):
+class Authorization(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A ruling and its reason."""
 
     ruling: Ruling
@@ -214,7 +214,7 @@ class Verdict(OpenEnum):
     UNKNOWN = "unknown"
 
 
-class Evaluation(msgspec.Struct, frozen=True, omit_defaults=True):
+class Evaluation(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A verdict on a draft. ``feedback`` goes to the model with ``revise`` and is the follow-up's instruction."""
 
     verdict: Verdict
@@ -222,14 +222,14 @@ class Evaluation(msgspec.Struct, frozen=True, omit_defaults=True):
     evaluator: str = ""
 
 
-class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
+class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Whether to answer, and why."""
 
     answer: bool
     reason: str = ""
 
 
-class Draft(msgspec.Struct, frozen=True, omit_defaults=True):
+class Draft(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What the agent is about to say after a round: its parts, and the calls and results that led there."""
 
     parts: tuple[Part, ...] = ()

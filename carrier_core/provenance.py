@@ -25,11 +25,12 @@ def outside(url: str) -> str:
     return f"outside:{url}"
 
 
-class Readers(msgspec.Struct, frozen=True):
+class Readers(msgspec.Struct, frozen=True, gc=False):
     """Who would read a text that is said in ``room``.
 
-    ``persons`` are entity ids; None means that they cannot be listed (a group or a feed may have silent readers).
-    ``rooms`` are the ids of all rooms that each of the listed persons takes part in.
+    ``persons`` are entity ids; None means that they cannot be listed (a group or a feed may have silent readers), and so
+    does an empty list: somebody reads whatever is said, and nobody knows who. ``rooms`` are the ids of all rooms that
+    each of the listed persons takes part in; without persons they mean nothing.
     """
 
     room: str
@@ -37,45 +38,52 @@ class Readers(msgspec.Struct, frozen=True):
     rooms: tuple[str, ...] = ()
 
 
-class Audience(msgspec.Struct, frozen=True, omit_defaults=True):
+class Audience(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Who may know a text: persons who are in *all* of ``rooms`` and, unless it is None, named in ``persons``.
 
-    Both empty (the default) is everyone. Conjunctions of this form are closed under intersection, which is why an
-    audience needs no other shape.
+    No rooms and persons None (the default) is everyone; no rooms and no persons is nobody. Conjunctions of this form are
+    closed under intersection, which is why an audience needs no other shape. Both are kept sorted, each name once, so
+    that equal audiences are equal values.
     """
 
     rooms: tuple[str, ...] = ()
     persons: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.rooms) > 1:
+            msgspec.structs.force_setattr(self, "rooms", tuple(sorted({*self.rooms})))
+        if self.persons is not None and len(self.persons) > 1:
+            msgspec.structs.force_setattr(self, "persons", tuple(sorted({*self.persons})))
 
     def __and__(self, other: Audience) -> Audience:
         if other is self or other == EVERYONE:
             return self
         if self == EVERYONE:
             return other
-        rooms = tuple(sorted({*self.rooms, *other.rooms}))
         if self.persons is None or other.persons is None:
             persons = self.persons if other.persons is None else other.persons
         else:
-            persons = tuple(sorted({*self.persons} & {*other.persons}))
-        return Audience(rooms, persons)
+            persons = tuple({*self.persons} & {*other.persons})
+        return Audience((*self.rooms, *other.rooms), persons)
 
     def admits(self, readers: Readers) -> bool:
         """Whether everyone who would read a text in that room may know this one.
 
         A room of the audience admits the same room, and any room whose readers can be listed and are all in it.
         """
+        shared = readers.rooms if readers.persons else ()
         for room in self.rooms:
-            if room != readers.room and room not in readers.rooms:
+            if room != readers.room and room not in shared:
                 return False
         if self.persons is None:
             return True
-        return readers.persons is not None and {*readers.persons} <= {*self.persons}
+        return {*readers.persons} <= {*self.persons} if readers.persons else False
 
 
 EVERYONE = Audience()
 
 
-class Provenance(msgspec.Struct, frozen=True, omit_defaults=True):
+class Provenance(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Origins and audience of one part; ``plugin`` and ``hook``, who brought it in, are stamped by the host."""
 
     origins: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ T = TypeVar("T")
 Data = dict[str, object]
 
 
-class Unrecognised(msgspec.Struct, frozen=True):
+class Unrecognised(msgspec.Struct, frozen=True, gc=False):
     """A record of a type or version that this release does not know, untouched."""
 
     type: str
@@ -25,7 +25,7 @@ class Unrecognised(msgspec.Struct, frozen=True):
     data: msgspec.Raw
 
 
-class _Envelope(msgspec.Struct):
+class _Envelope(msgspec.Struct, gc=False):
     type: str
     v: int
     data: msgspec.Raw
@@ -62,7 +62,9 @@ _decoders = {kind: msgspec.json.Decoder(kind) for kind in VERSIONS}
 
 
 def encode(value: msgspec.Struct) -> bytes:
-    """The record of a value. TypeError if values of its type are not recorded."""
+    """The record of a value; what was not recognised goes back as it came. TypeError if its type is not recorded."""
+    if isinstance(value, Unrecognised):
+        return _encoder.encode(_Envelope(value.type, value.v, value.data))
     kind = type(value)
     if kind not in VERSIONS:
         raise TypeError(f"{kind.__name__} is not a recorded type; add it to VERSIONS with a golden file.")
@@ -85,7 +87,11 @@ def _decode(record: bytes | msgspec.Raw) -> object:
         return Unrecognised(envelope.type, envelope.v, envelope.data)
     if envelope.v == VERSIONS[kind]:
         return _decoders[kind].decode(envelope.data)
+    steps = [UPCASTERS.get((envelope.type, version)) for version in range(envelope.v, VERSIONS[kind])]
     data = msgspec.json.decode(envelope.data, type=Data)
-    for version in range(envelope.v, VERSIONS[kind]):
-        data = UPCASTERS[envelope.type, version](data)
-    return msgspec.convert(data, kind)
+    for upcast in steps:
+        if upcast is None:  # of a version that was never released
+            return Unrecognised(envelope.type, envelope.v, envelope.data)
+        data = upcast(data)
+    # By way of JSON again, because what is held as raw JSON inside cannot be made from Python's values.
+    return _decoders[kind].decode(_encoder.encode(data))

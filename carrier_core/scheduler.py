@@ -31,7 +31,7 @@ class Rooms:
         self._group = group
         self._handle = handle
         self._queues: dict[Key, deque[Row]] = {}
-        self._waiting: deque[Key] = deque()
+        self._waiting: dict[Key, None] = {}  # in order; a room waits once
         self._busy: set[Key] = set()
         self._most = most
         self._closed = False
@@ -58,8 +58,8 @@ class Rooms:
             self._queues[key] = deque(rows)
         else:
             queue.append(row)
-        if key not in self._busy and key not in self._waiting:
-            self._waiting.append(key)
+        if key not in self._busy:
+            self._waiting.setdefault(key)
         self._fill()
 
     def close(self) -> None:
@@ -73,7 +73,8 @@ class Rooms:
 
     def _fill(self) -> None:
         while self._waiting and len(self._busy) < self._most and not self._closed:
-            key = self._waiting.popleft()
+            key = next(iter(self._waiting))
+            del self._waiting[key]
             self._busy.add(key)
             if self._idle.is_set():
                 self._idle = anyio.Event()

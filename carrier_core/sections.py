@@ -24,7 +24,7 @@ ModelClass = Literal["small", "large", "reasoning", "embedding", "vision"]
 Level = Literal["debug", "info", "warning", "error", "critical"]
 
 _AGENT = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
-_PLUGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+PLUGIN_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _HOOK = re.compile(r"[^\s:]+:[A-Za-z_][A-Za-z0-9_]*")
 _MODEL = re.compile(r"[^\s/]+(?:/\S+)?")
 _SECTION = re.compile(r"(?:plugin|clients)\.[^.\s]+")
@@ -37,7 +37,7 @@ def _agent_name(name: str) -> str:
 
 
 def _plugin_name(name: str) -> str:
-    if not _PLUGIN.fullmatch(name):
+    if not PLUGIN_NAME.fullmatch(name):
         raise ValueError("a plugin's name consists of letters, digits, dots, - and _, as `carrierd plugins` shows it")
     return name
 

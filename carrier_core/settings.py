@@ -145,32 +145,47 @@ class Config:
         """All faults of the section of the plugin ``name``, in the order of the lines."""
         return self._plugin(name, cls)[1]
 
-    def unknown_sections(self, known: Iterable[str], installed: Iterable[str] = ()) -> tuple[ConfigError, ...]:
+    def unknown_sections(
+        self, known: Iterable[str], installed: Iterable[str] = (), bare: Iterable[str] = ()
+    ) -> tuple[ConfigError, ...]:
         """The faults of sections and variables that belong to no plugin.
 
         ``known`` are the sections of the enabled plugins that have settings (``section_of``), ``installed`` the names
         of the other plugins that are there. Those that are not enabled are not imported, so that the name of their
         section is not known: any whose last word is the end of the plugin's name passes, and so does a client that is
-        ``enabled = false``.
+        ``enabled = false``. ``bare`` are the sections that enabled plugins would have if they had settings: of these only
+        `enabled` of a client means something.
         """
-        sections, names = tuple(known), tuple(plain(name) for name in installed)
+        sections, names, without = tuple(known), tuple(plain(name) for name in installed), tuple(bare)
         off = self._clients_off()
         spelled = {plain(section) for section in (*sections, *off)}
+        spelled_bare = {plain(section) for section in without}
         faults = []
         for kind in _PLUGINS_OWN:
-            for name, _ in _tables(self._document.data, kind):
+            for name in dict(_tables(self._document.data, kind)):
                 whole = f"{kind}.{name}"
-                if whole not in sections and whole not in off and not _is_left_alone(plain(name), names):
+                if whole in without:
+                    faults += self._useless_keys(kind, name)
+                elif whole not in sections and whole not in off and not _is_left_alone(plain(name), names):
                     message = f"The section [{whole}] belongs to no plugin that is installed."
                     faults.append(self.fault((kind, name), message, nearest(whole, sections)))
         for variable in self._ours():
             kind, name = (*variable.keys, "")[:2]
             if kind not in _PLUGINS_OWN or len(variable.keys) < 3 or _is_left_alone(name, names):
                 continue
-            if f"{kind}.{name}" not in spelled:
+            if f"{kind}.{name}" in spelled_bare:
+                if kind != "clients" or variable.keys[2:] != ("enabled",):
+                    faults.append(variable.fault(f"${variable.name}: {_bare(kind, name)}", "Remove it."))
+            elif f"{kind}.{name}" not in spelled:
                 message = f"${variable.name}: [{kind}.{name}] belongs to no plugin that is installed."
                 faults.append(variable.fault(message, nearest(f"{kind}.{name}", sections)))
         return self._in_order(faults)
+
+    def _useless_keys(self, kind: str, name: str) -> list[ConfigError]:
+        """The faults of a section whose plugin has no settings."""
+        section = dict(_tables(self._document.data, kind))[name]
+        keys = [key for key in section if (kind, key) != ("clients", "enabled")] if isinstance(section, dict) else []
+        return [self.fault((kind, name, key), _bare(kind, name), "Remove it.") for key in keys]
 
     def secret_names(self, cls: type[PluginSettings], name: str = "") -> tuple[str, ...]:
         """The environment variables that may hold the secrets of a plugin: the well-known names, and those there are
@@ -268,6 +283,10 @@ def _tables(data: Mapping[str, object], kind: str) -> list[tuple[str, object]]:
     if not isinstance(sections, dict):
         return []
     return [(name, {} if section is None else section) for name, section in sections.items()]
+
+
+def _bare(kind: str, name: str) -> str:
+    return f"The plugin of [{kind}.{name}] has no settings."
 
 
 def _is_left_alone(section: str, installed: Iterable[str]) -> bool:

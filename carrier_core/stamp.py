@@ -1,22 +1,29 @@
 """Stamping: what a plugin brings into a turn gets the plugin's and the hook's name, and no more trust than it may claim.
 
 A plugin may label a part with origins of parts that the host showed it in this turn; the operator's origin only if
-``[policy] trusted`` lists it. It can lower trust, never raise it. What it does not label comes from outside.
+``[policy] trusted`` lists it. It can lower trust, never raise it. What it does not label comes from outside. What a model
+makes has the provenance of its whole prompt, whatever the plugin says that asked it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from operator import is_
 
 import msgspec
 
 from carrier_core.dispatch import Impl
 from carrier_core.messages import Memory, Part, Recalled, Reply
 from carrier_core.plugins import CORE
-from carrier_core.prompts import ActionCall, ActionResult, Completion, Prompt, PromptMessage, Source, State
+from carrier_core.prompts import ActionCall, ActionResult, Completion, Json, Prompt, PromptMessage, Source, State
 from carrier_core.provenance import AGENT, OPERATOR, Audience, Provenance, derive, outside
 
-_SHORTEST = 3  # characters of an argument's value that say where it comes from; shorter ones are everywhere
+_SHORT = 4  # characters; a shorter value of an argument is looked for as a whole word, because it is part of many
+
+_asked: ContextVar[Prompt | None] = ContextVar("asked", default=None)
 
 
 class Stamp:
@@ -27,6 +34,7 @@ class Stamp:
         self._trusted = frozenset((CORE, *trusted))
         self._origins: set[str] = {AGENT}
         self._vouched: dict[int, Part] = {}
+        self._made: dict[int, Part | ActionCall] = {}
         self._shown: set[Provenance] = set()
         self._outside: dict[tuple[str, str], Provenance] = {}
         self.prompt: Prompt | None = None
@@ -54,15 +62,29 @@ class Stamp:
         claimed = part.provenance
         if plugin == CORE and claimed is not None:
             return part
-        if claimed is None:
-            return msgspec.structs.replace(part, provenance=self.unlabelled(plugin, hook))
-        if claimed in self._shown and plugin in self._trusted and claimed.plugin:
+        if claimed is not None and claimed in self._shown and plugin in self._trusted and claimed.plugin:
             return part  # a line of the conversation as the host handed it out
+        return msgspec.structs.replace(part, provenance=self._checked(claimed, plugin, hook))
+
+    def _checked(self, claimed: Provenance | None, plugin: str, hook: str) -> Provenance:
+        """What a plugin says of its text, as far as it may: seen origins, and outside, which nobody has to prove."""
+        if claimed is None:
+            return self.unlabelled(plugin, hook)
         trusted = plugin in self._trusted
-        known = tuple(o for o in claimed.origins if (o in self._origins and o != OPERATOR) or (o == OPERATOR and trusted))
-        origins = known if known == claimed.origins and known else (*known, outside(f"plugin/{plugin}"))
+        allowed: list[str] = []
+        doubtful = False
+        for origin in claimed.origins:
+            if trusted if origin == OPERATOR else origin in self._origins:
+                allowed.append(origin)
+            elif origin.startswith(outside("")):
+                allowed.append(origin)
+                doubtful = doubtful or not trusted
+            else:
+                doubtful = True
+        if doubtful or not allowed:
+            allowed.append(outside(f"plugin/{plugin}"))
         audience = claimed.audience if trusted else claimed.audience & self._audience
-        return msgspec.structs.replace(part, provenance=Provenance(origins, audience, plugin, hook))
+        return Provenance(tuple(dict.fromkeys(allowed)), audience, plugin, hook)
 
     def unlabelled(self, plugin: str, hook: str) -> Provenance:
         """The provenance of what a plugin brought without saying whose it is."""
@@ -72,10 +94,22 @@ class Stamp:
             self._outside[plugin, hook] = found
         return found
 
+    @contextmanager
+    def asking(self, prompt: Prompt) -> Iterator[None]:
+        """While it lasts, completions are made from this prompt, not from the turn's own: a hook asks a model."""
+        token = _asked.set(prompt)
+        try:
+            yield
+        finally:
+            _asked.reset(token)
+
     def completion_of(self, prompt: Prompt | None, plugin: str, hook: str) -> Provenance:
         """The provenance of what a model made of a prompt: all of it, and the agent's."""
-        inputs = [part.provenance for part in prompt.parts if part.provenance is not None] if prompt else []
-        return derive((*inputs, Provenance((AGENT,), self._audience)), plugin=plugin, hook=hook)
+        inputs = [Provenance((AGENT,), self._audience)]
+        for message in prompt.messages if prompt is not None else ():
+            inputs += [part.provenance or self.unlabelled(plugin, hook) for part in message.parts]
+            inputs += [call.provenance for call in message.calls if call.provenance is not None]
+        return derive(inputs, plugin=plugin, hook=hook)
 
     def answer(self, impl: Impl, value: object) -> object:
         """Stamp whatever an implementation answered, before anybody else sees it."""
@@ -91,11 +125,39 @@ class Stamp:
             parts = tuple(self.part(part, plugin, hook) for part in value.parts)
             return value if _same(parts, value.parts) else msgspec.structs.replace(value, parts=parts)
         if isinstance(value, ActionResult):
-            said = tuple(self.part(part, plugin, hook) for part in value.say)
-            return value if _same(said, value.say) else msgspec.structs.replace(value, say=said)
+            return self._result(value, plugin, hook)
+        if isinstance(value, Memory):
+            return self._memory(value, plugin, hook)
         if isinstance(value, tuple) and value and isinstance(value[0], Recalled):
-            self.show_memories(found.memory for found in value)
+            return self._recalled(value, plugin, hook)
         return value
+
+    def _result(self, result: ActionResult, plugin: str, hook: str) -> ActionResult:
+        said = tuple(self.part(part, plugin, hook) for part in result.say)
+        provenance = result.provenance
+        if provenance is not None and plugin != CORE:
+            provenance = self._checked(provenance, plugin, hook)
+        if provenance is result.provenance and _same(said, result.say):
+            return result
+        return msgspec.structs.replace(result, say=said, provenance=provenance)
+
+    def _memory(self, memory: Memory, plugin: str, hook: str) -> Memory:
+        """What a memory says of its parts; its own provenance is the host's, which puts it back."""
+        parts = tuple(part if part.provenance is None else self.part(part, plugin, hook) for part in memory.content)
+        return memory if _same(parts, memory.content) else msgspec.structs.replace(memory, content=parts)
+
+    def _recalled(self, found: tuple[Recalled, ...], plugin: str, hook: str) -> tuple[Recalled, ...]:
+        """Memories, as the store has them; those of a plugin that is not trusted are what it says they are, checked."""
+        if plugin not in self._trusted:
+            found = tuple(self._doubted(recalled, plugin, hook) for recalled in found)
+        self.show_memories(recalled.memory for recalled in found)
+        return found
+
+    def _doubted(self, recalled: Recalled, plugin: str, hook: str) -> Recalled:
+        memory = self._memory(recalled.memory, plugin, hook)
+        if memory.provenance not in self._shown:
+            memory = msgspec.structs.replace(memory, provenance=self._checked(memory.provenance, plugin, hook))
+        return msgspec.structs.replace(recalled, memory=memory)
 
     def _prompt(self, prompt: Prompt, plugin: str, hook: str) -> Prompt:
         messages = tuple(self._message(message, plugin, hook) for message in prompt.messages)
@@ -106,32 +168,71 @@ class Stamp:
         return message if _same(parts, message.parts) else msgspec.structs.replace(message, parts=parts)
 
     def _completion(self, completion: Completion, plugin: str, hook: str) -> Completion:
-        if not completion.parts and not completion.calls:
+        """Whoever makes a completion gives it all of the prompt; whoever changes it adds what it brings itself."""
+        makes = hook == "generate" or hook.endswith(".generate")
+        again = not makes or plugin == CORE
+        known = [id(each) in self._made and again for each in (*completion.parts, *completion.calls)]
+        if all(known):
             return completion
-        if all(id(part) in self._vouched for part in completion.parts) and all(c.provenance for c in completion.calls):
-            return completion
-        whole = self.completion_of(self.prompt, plugin, hook)
+        prompt = _asked.get() or self.prompt
+        whole = self.completion_of(prompt, plugin, hook)
+        self.show(whole)
+
+        def of(claimed: Provenance | None) -> Provenance:
+            if makes or (claimed is None and plugin in self._trusted):
+                return whole
+            return derive((whole, self._checked(claimed, plugin, hook)), plugin=plugin, hook=hook)
+
+        kept = iter(known)
         parts = tuple(
-            part if id(part) in self._vouched else msgspec.structs.replace(part, provenance=whole)
+            part if next(kept) else msgspec.structs.replace(part, provenance=of(part.provenance))
             for part in completion.parts
         )
-        for part in parts:
-            self._vouched[id(part)] = part
-        self.show(whole)
-        calls = tuple(self._call(call, whole) for call in completion.calls)
+        calls = tuple(call if next(kept) else _call(call, of(None), prompt) for call in completion.calls)
+        self._vouched.update((id(part), part) for part in parts)
+        made: tuple[Part | ActionCall, ...] = (*parts, *calls)
+        self._made.update((id(each), each) for each in made)
         return msgspec.structs.replace(completion, parts=parts, calls=calls)
 
-    def _call(self, call: ActionCall, whole: Provenance) -> ActionCall:
-        sources = []
-        for argument, value in call.arguments.items():
-            if isinstance(value, str) and len(value) >= _SHORTEST and self.prompt is not None:
-                found = [part for part in self.prompt.parts if value in part.text and part.provenance is not None]
-                if found:
-                    names = tuple(dict.fromkeys(part.memory or part.key for part in found))
-                    origin = derive([part.provenance for part in found if part.provenance is not None])
-                    sources.append(Source(argument, names, origin))
-        return msgspec.structs.replace(call, provenance=whole, sources=tuple(sources))
+
+def _call(call: ActionCall, provenance: Provenance, prompt: Prompt | None) -> ActionCall:
+    sources = []
+    texts = [(part, part.text.casefold(), part.provenance) for part in (prompt.parts if prompt is not None else ())]
+    for argument, value in call.arguments.items():
+        wanted = [_finder(text) for text in dict.fromkeys(_texts(value))]
+        found = [
+            (part.memory or part.key or "text", origin)
+            for part, text, origin in texts
+            if origin is not None and any(finds(text) for finds in wanted)
+        ]
+        if found:
+            names = tuple(dict.fromkeys(name for name, _ in found))
+            sources.append(Source(argument, names, derive(origin for _, origin in found)))
+    return msgspec.structs.replace(call, provenance=provenance, sources=tuple(sources))
+
+
+def _texts(value: Json) -> Iterator[str]:
+    """What is to be found in the prompt of an argument: its texts and numbers, however deep they lie."""
+    left = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, dict):
+            left += each.values()
+        elif isinstance(each, list):
+            left += each
+        elif isinstance(each, str) and each.strip():
+            yield each.strip().casefold()
+        elif isinstance(each, (int, float)) and not isinstance(each, bool):
+            yield str(int(each)) if isinstance(each, float) and each.is_integer() else str(each)
+
+
+def _finder(wanted: str) -> Callable[[str], bool]:
+    if len(wanted) < _SHORT or wanted.replace(".", "").isdecimal():
+        word = re.compile(rf"(?<!\w){re.escape(wanted)}(?!\w)")
+        return lambda text: word.search(text) is not None
+    return lambda text: wanted in text
 
 
 def _same(new: tuple[object, ...], old: tuple[object, ...]) -> bool:
-    return len(new) == len(old) and all(a is b for a, b in zip(new, old, strict=True))
+    """Whether nothing was changed; a list, which could still be changed later, is not the same as a tuple."""
+    return type(old) is tuple and len(new) == len(old) and all(map(is_, new, old))

@@ -60,6 +60,7 @@ class Turn:
         self.seq = seq
         self.epoch = epoch
         self.inbound = inbound
+        self.memory_id = make_id("memory", agent.name, inbound.message.id)  # two agents in one room each have their own
         self.now = inbound.message.at
         self.seed = int(turn[:8], 16)
         self.round = 0
@@ -177,7 +178,8 @@ class Turn:
 
         outer = self.hooks.step
         try:
-            return await self.step(name, ask)
+            with self.stamp.asking(prompt):
+                return await self.step(name, ask)
         finally:
             self.hooks.step = outer
 
@@ -212,11 +214,6 @@ class Turn:
     # --- what the pipeline uses ---
 
     @property
-    def memory_id(self) -> str:
-        """The id of the memory of this turn's message: two agents in one room each have their own."""
-        return make_id("memory", self.agent.name, self.message.id)
-
-    @property
     def learned(self) -> tuple[Memory, ...]:
         """What was remembered in this turn so far."""
         return tuple(self._learned)
@@ -242,7 +239,7 @@ class Turn:
         """Do a named step: within its wrappers, timed, and kept for the record."""
         self.hooks.step = name
         at, started = time(), perf_counter()
-        caller = self.table.caller(specs.around_step)
+        caller = cast("Caller[..., T]", self.table.caller(specs.around_step))
         value = await (self._wrapped(caller, name, call) if caller.impls else call())
         duration = (perf_counter() - started) * 1000
         self.steps.append(Done(name, at, duration, value))

@@ -94,6 +94,8 @@ async def _record(store: Store, turn: str) -> TurnRecord:
         record = latest[0] if latest else None
     else:
         record = await store.journal.turn(turn)
+    if record is None and turn == "last":
+        raise CarrierError("There has been no turn yet.", remedy="Say something first: carrierd chat -m hello.")
     if record is None:
         raise CarrierError(f"There is no turn {turn}.", remedy="`carrierd why last` shows the latest one.")
     return record

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from typing import cast
 
 from carrier_core.cli import place
-from carrier_core.errors import single
 from carrier_core.cli.text import table
+from carrier_core.errors import single
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +27,8 @@ def act(args: argparse.Namespace) -> int:
 
     config = place.read_config(args)
     with single():
-        running = anyio.run(_running, args)
+        status = anyio.run(place.daemon_status, args)
+    running = cast("list[str]", status["agents"]) if status is not None else []
     listed = []
     for name, agent in config.settings.agents.items():
         loaded = load_character(config.character_path(name))
@@ -56,19 +58,3 @@ def act(args: argparse.Namespace) -> int:
     ]
     print("\n".join(table(rows, ("AGENT", "CHARACTER", "KIND", "STATE", "FILE"))))
     return 0
-
-
-async def _running(args: argparse.Namespace) -> list[str]:
-    import anyio
-
-    from carrier_core.control import connect
-
-    remote = await connect(place.state_of(args))
-    if remote is None:
-        return []
-    async with anyio.create_task_group() as group:
-        group.start_soon(remote.read)
-        status = await remote.status()
-        group.cancel_scope.cancel()
-    agents = status["agents"]
-    return [str(name) for name in agents] if isinstance(agents, list) else []

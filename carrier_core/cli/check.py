@@ -6,6 +6,7 @@ import argparse
 import json
 
 from carrier_core.cli import place
+from carrier_core.cli.text import visible
 from carrier_core.errors import ConfigError
 
 
@@ -18,20 +19,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def act(args: argparse.Namespace) -> int:
     """Print the faults; 0 if there is none, 78 otherwise."""
-    from carrier_core.checking import faults_of, notes_of
-
-    config = place.read_config(args)
-    faults = faults_of(config)
+    faults, notes, file = _examined(args)
     if args.json:
         print(json.dumps([_json(fault) for fault in faults], ensure_ascii=False))
+    elif faults:
+        print("\n".join(visible(str(fault)) for fault in faults))
     else:
-        for fault in faults:
-            print(fault)
-        if not faults:
-            for note in notes_of(config):
-                print(note)
-            print(f"{config.path}: all is well.")
+        print("\n".join((*map(visible, notes), f"{file}: all is well.")))
     return 78 if faults else 0
+
+
+def _examined(args: argparse.Namespace) -> tuple[list[ConfigError], list[str], str]:
+    try:
+        config = place.read_config(args)
+    except ConfigError as error:  # there is no file
+        return [error], [], ""
+    from carrier_core.checking import examine
+
+    return *examine(config), str(config.path)
 
 
 def _json(fault: ConfigError) -> dict[str, object]:

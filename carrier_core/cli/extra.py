@@ -3,34 +3,57 @@
 from __future__ import annotations
 
 import argparse
-import os
 from difflib import get_close_matches
-from pathlib import Path
 
-from carrier_core.cli import COMMANDS
-from carrier_core.errors import CarrierError
+from carrier_core.cli import COMMANDS, place
+from carrier_core.errors import CarrierError, PluginError
 from carrier_core.host import load_plugins
 from carrier_core.plugins import Registered
-from carrier_core.settings import find_config, load
 from carrier_core.things import Command
 
 
 def run(name: str, argv: list[str]) -> int:
-    """Run the command ``name`` of a plugin; CarrierError (64) if no enabled plugin brings it."""
-    try:
-        config = load(find_config(None, os.environ, Path.cwd()), os.environ)
-        commands: dict[str, Registered] = load_plugins(config).things[Command]
-    except CarrierError:
-        commands = {}  # without a configuration there are only the core's commands, which is what is said below
-    if name not in commands:
-        near = get_close_matches(name, [*COMMANDS, *commands], 1)
-        error = CarrierError(
-            f"There is no command {name}.", remedy=f"Did you mean {near[0]}?" if near else "See carrierd --help."
-        )
-        error.exit_code = 64
-        raise error
-    command = commands[name].thing
+    """Run the command ``name`` of a plugin; CarrierError (64) if no enabled plugin brings it.
+
+    ``--config`` chooses the configuration whose plugins are meant, as it does for the core's own commands.
+    """
+    parser = argparse.ArgumentParser(prog=f"carrierd {name}", conflict_handler="resolve")
+    place.add_config(parser)
+    ours = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    place.add_config(ours)
+    commands, why = _commands(ours.parse_known_args(argv)[0])
+    entry = commands.get(name)
+    if entry is None:
+        raise _unknown(name, (*COMMANDS, *commands), why)
+    command = entry.thing
     assert isinstance(command, Command)
-    parser = argparse.ArgumentParser(prog=f"carrierd {name}", description=command.help)
-    command.configure(parser)
-    return command.run(parser.parse_args(argv[argv.index(name) + 1 :]))
+    parser.description = command.help
+    try:
+        command.configure(parser)
+        return int(command.run(parser.parse_args(argv)) or 0)
+    except (CarrierError, OSError):
+        raise
+    except Exception as error:
+        problem = f"The command {name} of {entry.plugin} raised {type(error).__name__}: {error}."
+        raise PluginError(problem, plugin=entry.plugin, remedy="Report it to the plugin's author.") from error
+
+
+def _commands(args: argparse.Namespace) -> tuple[dict[str, Registered], str]:
+    """The plugins' commands, or why there are none but the core's."""
+    try:
+        return load_plugins(place.read_config(args)).things[Command], ""
+    except CarrierError as error:
+        return {}, str(error)
+
+
+def _unknown(name: str, known: tuple[str, ...], why: str) -> CarrierError:
+    near = get_close_matches(name, known, 1)
+    if near:
+        remedy = f"Did you mean {near[0]}?"
+    elif why:
+        remedy = f"See carrierd --help. The plugins could not be asked for theirs: {why}"
+    else:
+        remedy = "See carrierd --help."
+    error = CarrierError(f"There is no command {name}.", remedy=remedy)
+    error.exit_code = 64
+    return error

@@ -47,9 +47,7 @@ def act(args: argparse.Namespace) -> int:
 
     with single():
         if args.what == "forget":
-            count = anyio.run(_forget, args)
-            print(f"{count} forgotten.")
-            return 0 if count == len(args.ids) else 1
+            return _forgotten(anyio.run(_forget, args), len(set(args.ids)))
         memories = anyio.run(_fetch, args)
     if args.json:
         import msgspec
@@ -63,6 +61,15 @@ def act(args: argparse.Namespace) -> int:
     return 0
 
 
+def _forgotten(count: int, asked: int) -> int:
+    """Say how many were forgotten. CarrierError where some were not there."""
+    print(f"{count} forgotten.")
+    if count < asked:
+        absent = f"{asked - count} of the {asked} memories" if asked > 1 else "The memory"
+        raise CarrierError(f"{absent} cannot be found.", remedy="`carrierd memory list` shows their ids.")
+    return 0
+
+
 async def _fetch(args: argparse.Namespace) -> tuple[Memory, ...]:
     from carrier_core.messages import MemoryKind, Query, Room
 
@@ -72,7 +79,9 @@ async def _fetch(args: argparse.Namespace) -> tuple[Memory, ...]:
             kind = MemoryKind(args.kind) if args.kind else None
             if kind is MemoryKind.UNKNOWN:
                 kinds = ", ".join(each for each in MemoryKind if each is not MemoryKind.UNKNOWN)
-                raise CarrierError(f"There is no kind of memory {args.kind}.", remedy=f"There are: {kinds}.")
+                error = CarrierError(f"There is no kind of memory {args.kind}.", remedy=f"There are: {kinds}.")
+                error.exit_code = 64
+                raise error
             return await store.memory.list(agent=args.agent, kind=kind, limit=args.limit)
         agent = args.agent or next(iter(place.read_config(args).settings.agents))
         room = Room.of("local", args.room)
@@ -99,6 +108,8 @@ async def _forget(args: argparse.Namespace) -> int:
         return cast("int", count)
     config = place.read_config(args)
     store = choose_store(config, load_plugins(config))
+    await store.open_read_only(state)  # Unavailable where there is none: it is not made for this
+    await store.close()
     await store.open(state)
     try:
         return await store.memory.forget(tuple(args.ids))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from carrier_core.memory import Store
+    from carrier_core.prompts import Json
     from carrier_core.settings import Config
 
 
@@ -43,8 +44,26 @@ def state_of(args: argparse.Namespace) -> Path:
     given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0] or os.environ.get("CARRIER_STATE", "")
     if given:
         return Path(given)
-    home = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
-    return Path(home) / "carrier"
+    named = os.environ.get("XDG_STATE_HOME", "")
+    # The XDG base directory specification has relative paths ignored.
+    home = Path(named) if Path(named).is_absolute() else Path("~/.local/state").expanduser()
+    return home / "carrier"
+
+
+async def daemon_status(args: argparse.Namespace) -> dict[str, Json] | None:
+    """What the daemon that runs on the state directory is doing; None if none runs."""
+    import anyio
+
+    from carrier_core.control import connect
+
+    remote = await connect(state_of(args))
+    if remote is None:
+        return None
+    async with anyio.create_task_group() as group:
+        group.start_soon(remote.read)
+        status = await remote.status()
+        group.cancel_scope.cancel()
+    return status
 
 
 async def open_store(args: argparse.Namespace) -> Store:

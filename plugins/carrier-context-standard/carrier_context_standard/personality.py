@@ -10,6 +10,7 @@ from carrier_core import (
     OPERATOR,
     SYSTEM_TEMPLATE,
     CarrierError,
+    Character,
     CharacterView,
     Context,
     Part,
@@ -20,7 +21,10 @@ from carrier_core import (
     render_view,
 )
 
-_KEPT = 4_096  # rooms whose text is kept made
+_KEPT = 10_000  # rooms whose text is kept made: about 4 kB each, and 0.8 ms to make
+
+_TEMPLATES = ("system_template", "message_handler_template")
+_OPERATOR = Provenance((OPERATOR,))
 
 _FORM = (
     "Whatever form of answer is asked for above: answer with the text of your next message alone, and use the tools that "
@@ -30,9 +34,9 @@ _FORM = (
 
 
 class Kept(NamedTuple):
-    """A text that stays the same while the room sees the same view of the character."""
+    """A text that stays the same while the agent has the same character."""
 
-    view: CharacterView
+    character: Character
     state: State
 
 
@@ -50,54 +54,58 @@ class Personality(Context):
 
     def __init__(self, zone: str) -> None:
         self._zone = zone
-        self._provenance = Provenance((OPERATOR,))
         self._kept: dict[tuple[str, str], Kept] = {}
         self._told: set[tuple[str, str]] = set()
 
     async def provide(self, turn: Turn) -> State | None:
-        """One part, or two where there is a message handler template."""
-        view = turn.agent.view(turn.room.id)
+        """One part, or up to three where there is a message handler template."""
+        character = turn.agent.character
         key = (turn.agent.name, turn.room.id)
         kept = self._kept.get(key)
-        if kept is not None and kept.view is view:
+        if kept is not None and kept.character is character:
             return kept.state
-        state, lasting = await self._composed(turn, view)
+        state, lasting = await self._composed(turn, turn.agent.view(turn.room.id))
         if lasting:
             if len(self._kept) >= _KEPT:
-                self._kept.clear()
-            self._kept[key] = Kept(view, state)
+                del self._kept[next(iter(self._kept))]
+            self._kept[key] = Kept(character, state)
         return state
 
     async def _composed(self, turn: Turn, view: CharacterView) -> tuple[State, bool]:
         """The state, and whether it is the same in the next turn."""
         templates = turn.agent.character.templates
-        for name in ("system_template", "message_handler_template"):
-            template = templates.get(name, "")
-            if template.strip():
-                try:
-                    return await self._own(turn, view, template, name)
-                except CarrierError as error:
-                    self._tell(turn, "template_failed", str(error))
-                break
-        return State((self._part(render_view(SYSTEM_TEMPLATE, view, "system_template").text),)), True
+        given = (name for name in _TEMPLATES if templates.get(name, "").strip())
+        name = next(given, "")
+        if not name:
+            return self._standard(view), True
+        filling = await values_of(turn, view, templates[name], name, self._zone)
+        changes = moving(templates[name], name, turn)
+        lasting = not changes and not filling.inputs
+        try:
+            text = self._rendered(turn, templates[name], name, filling)
+        except CarrierError as error:
+            self._tell(turn, "template_failed", str(error))
+            return self._standard(view), lasting
+        part = self._part(text, filling.provenance, stable=not changes)
+        if name == "system_template":
+            return State((part,)), lasting
+        system = view.system.strip()
+        before = (self._part(system),) if system and system not in text else ()
+        return State((*before, part, self._part(_FORM, stable=not changes))), lasting
 
-    async def _own(self, turn: Turn, view: CharacterView, template: str, name: str) -> tuple[State, bool]:
-        filling = await values_of(turn, view, template, name, self._zone)
+    def _rendered(self, turn: Turn, template: str, name: str, filling: Filling) -> str:
         rendered = render(template, filling.values, name)
         if rendered.missing:
             unknown = ", ".join(rendered.missing)
             self._tell(turn, "template_asks_for_unknown", f"{name} asks for {unknown}, which stands as nothing")
         if not rendered.text.strip():
             raise CarrierError(f"Template {name}: it gives no text.", remedy="Correct it in the character's file.")
-        changes = moving(template, name, turn)
-        part = self._part(rendered.text, filling, stable=not changes)
-        if name == "system_template":
-            return State((part,)), not changes
-        system = (self._part(view.system),) if view.system.strip() else ()
-        return State((*system, part, self._part(_FORM, stable=not changes))), not changes
+        return rendered.text
 
-    def _part(self, text: str, filling: Filling | None = None, *, stable: bool = True) -> Part:
-        provenance = self._provenance if filling is None or not filling.inputs else filling.provenance
+    def _standard(self, view: CharacterView) -> State:
+        return State((self._part(render_view(SYSTEM_TEMPLATE, view, "system_template").text),))
+
+    def _part(self, text: str, provenance: Provenance = _OPERATOR, *, stable: bool = True) -> Part:
         return Part(text.strip(), self.name, provenance, order=order.CHARACTER, stable=stable)
 
     def _tell(self, turn: Turn, event: str, problem: str) -> None:

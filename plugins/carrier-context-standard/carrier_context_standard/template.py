@@ -12,8 +12,10 @@
 ====================================  =========================================================================
 
 The character's own names (``bio``, ``lore``, ``topics``...) come from ``carrier_core.eliza_values``. What Carrier has
-nothing for (``goals``, ``evaluators``, ``recent_posts``...) is empty, and so is ``providers``: what other context brings
-stands in the prompt by itself. Only what a template asks for is looked up, and its provenance is kept.
+nothing for (``goals``, ``evaluators``, ``recent_posts``...) is empty. ``providers``, which in ElizaOS 1.x brings nearly
+everything, is the standard text of the character where the template asks for nothing of it (``bio``, ``style``...) by
+itself, and empty otherwise: what other context brings stands in the prompt anyway. Only what a template asks for is
+looked up, and its provenance is kept.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from carrier_context_standard.knowledge import known
 from carrier_context_standard.names import shown
 from carrier_core import (
     OPERATOR,
+    SYSTEM_TEMPLATE,
     CarrierError,
     CharacterView,
     Provenance,
@@ -40,6 +43,7 @@ from carrier_core import (
     eliza_values,
     person,
     render,
+    render_view,
 )
 
 
@@ -74,6 +78,8 @@ async def values_of(turn: Turn, view: CharacterView, template: str, name: str, z
             inputs.extend(value.inputs)
     if "time" in asked:
         state["time"] = in_words(turn.now, zone_named(zone))
+    if "providers" in asked and asked.isdisjoint(_CHARACTER):
+        state["providers"] = render_view(SYSTEM_TEMPLATE, view, "system_template").text.strip()
     return Filling(eliza_values(view, **state), tuple(inputs))
 
 
@@ -153,6 +159,9 @@ _SOURCES: dict[str, Callable[[Turn], Awaitable[Value]]] = {
     "action_names": _action_names,
     "knowledge": _knowledge,
 }
+_CHARACTER = frozenset("bio lore adjectives topics character messagedirections charactermessageexamples".split())
+"""What a template asks for that sets the character out by itself."""
+
 _MOVING = frozenset(
     map(_plain, ("sender_name", "actors", "recent_messages", "attachments", "actions", "action_names", "time"))
 )

@@ -64,9 +64,20 @@ async def test_an_elizaos_template_stands_behind_the_system_text_and_asks_for_no
     assert all(part.stable and part.key == "character" for part in parts)
 
 
+async def test_what_elizaos_providers_bring_is_the_character_where_the_template_says_nothing_of_it(turn) -> None:
+    for template, expected in (("{{providers}}|", True), ("{{bio}}{{providers}}|", False)):
+        fields = {"name": "Tifa", "system": "Be kind.", "bio": ["keeps tea"]}
+        turn.is_character({**fields, "templates": {"message_handler_template": template}})
+
+        texts = [part.text for part in (await Personality("UTC").provide(turn)).parts]
+
+        assert ("- keeps tea" in "".join(texts)) is expected
+        assert "".join(texts).count("Be kind.") == 1
+
+
 async def test_a_template_is_filled_with_the_turn_and_is_of_everyone_whose_words_it_got(group) -> None:
     template = (
-        "{{senderName}} speaks in {{room_id}} at {{time}}.\n{{recentMessages}}\n{{actors}}|{{providers}}{{goals}}|"
+        "{{senderName}} speaks in {{room_id}} at {{time}}.\n{{recentMessages}}\n{{actors}}|{{evaluators}}{{goals}}|"
     )
     group.is_character({"name": "Tifa", "templates": {"system_template": template}})
     group.past = (group.memory("I live in Faro.", BEN), group.memory("Nice.", None))
@@ -113,6 +124,27 @@ async def test_who_is_spoken_with_is_the_same_in_every_turn_of_a_direct_room_onl
     assert (direct.text, direct.stable) == ("You talk with Ana.", True)
     assert not shared.stable
     assert direct.provenance.origins == ("operator", person(ANA.id))
+
+
+async def test_another_person_in_a_direct_room_is_not_taken_for_the_first(turn) -> None:
+    turn.is_character({"name": "Tifa", "templates": {"system_template": "You talk with {{senderName}}."}})
+    personality = Personality("UTC")
+    await personality.provide(turn)
+
+    turn.person = BEN
+
+    assert (await personality.provide(turn)).text("character") == "You talk with Ben."
+
+
+async def test_a_template_that_failed_in_one_turn_is_tried_in_the_next(turn) -> None:
+    template = "{% if recent_messages %}{{ recent_messages }}{% endif %}"
+    turn.is_character({"name": "Tifa", "templates": {"system_template": template}})
+    personality = Personality("UTC")
+    assert (await personality.provide(turn)).text("character").startswith("You are Tifa.")
+
+    turn.past = (turn.memory("Hello!"),)
+
+    assert (await personality.provide(turn)).text("character") == "Ana: Hello!"
 
 
 async def test_knowledge_actions_and_files_are_there_for_templates(turn) -> None:

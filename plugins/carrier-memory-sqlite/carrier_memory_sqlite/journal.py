@@ -150,7 +150,7 @@ class SqliteJournal(Journal):
                 values = (turn.id, place.number, turn.started, status, record)
                 if not transaction.wrote(_SQL["add_ended_turn"], values):
                     return None
-                transaction.executemany(_SQL["take"], [(turn.id, _row(place, seq)) for seq in turn.inbound])
+            transaction.executemany(_SQL["take"], [(turn.id, _row(place, seq)) for seq in turn.inbound])
             if new_parts:
                 transaction.executemany(_SQL["add_part"], new_parts)
             for key, of, number, payload in posts:

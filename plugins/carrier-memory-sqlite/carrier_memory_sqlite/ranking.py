@@ -27,7 +27,7 @@ NEAR = ((-1, 0.3), (1, 0.3), (-2, 0.15), (2, 0.15))
 LENGTH, TYPICAL = 0.15, 12
 """BM25's b, low because messages are short, and the length of a typical message in words."""
 
-ASKING = 0.12
+ASKING = 0.08
 """A message that only asks holds no answer: it stays below any statement that matches half as well."""
 OWN_REPLY = 0.45
 """The agent's own words repeat what it was told, at best."""

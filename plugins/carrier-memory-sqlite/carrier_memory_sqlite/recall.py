@@ -14,6 +14,9 @@ from carrier_memory_sqlite.words import KIN, Asked, tells_of_self
 
 DEEP = 256
 """Rows that are taken for one word of one shelf, the newest: a word that is in more of them tells little."""
+WIDE, WIDE_DEEP = 48, 50_000
+"""With more shelves than this, one search for a word over all shelves costs less than one for each; and how many rows
+that takes, the newest."""
 CANDIDATES = 10
 """Memories that are read to choose the best from, at least."""
 QUESTIONS = 2
@@ -50,8 +53,8 @@ class Search:
             best = {row: score for score, row in sorted([*ranked, *answers])}
             ranked = sorted(((score, row) for row, score in best.items()), reverse=True)
         recalled = [
-            Recalled(memory, round(score * _cue(memory, query, asked), 4))
-            for score, memory in self._candidates(query, ranked)
+            Recalled(memory, round(score * _cue(row, memory, query, asked), 4))
+            for score, row, memory in self._candidates(query, ranked)
         ]
         recalled.sort(key=lambda found: found.score, reverse=True)
         return tuple(found for found in recalled[: query.limit] if found.score >= query.threshold)
@@ -62,15 +65,21 @@ class Search:
             if concept.kin:
                 yield Found(number, KIN, self._match(concept.kin, shelves))
 
-    def _match(self, words: str, shelves: Iterable[Shelf]) -> list[int]:
-        found: list[int] = []
-        for shelf in shelves:
-            try:
-                rows = self._search(self._sql["match"], (words, shelf.first, shelf.last, DEEP))
-            except apsw.SQLError:
-                continue  # a sign that is a letter to Python and none to SQLite: no word that could have been indexed
-            found += [row for (row,) in rows]
-        return found
+    def _match(self, words: str, shelves: Sequence[Shelf]) -> list[int]:
+        try:
+            if len(shelves) > WIDE:
+                return self._match_widely(words, shelves)
+            ranges = [(words, shelf.first, shelf.last, DEEP) for shelf in shelves]
+            return [row for values in ranges for (row,) in self._search(self._sql["match"], values)]
+        except apsw.SQLError:
+            return []  # a sign that is a letter to Python and none to SQLite: no word that could have been indexed
+
+    def _match_widely(self, words: str, shelves: Sequence[Shelf]) -> list[int]:
+        """One search over everything, of which the rows on these shelves are taken."""
+        numbers = {shelf.number for shelf in shelves}
+        limits = (min(shelf.first for shelf in shelves), max(shelf.last for shelf in shelves))
+        found = self._search(self._sql["match"], (words, *limits, WIDE_DEEP))
+        return [row for (row,) in found if shelf_of(row) in numbers][: 10 * DEEP]
 
     def _answers(self, ranked: Sequence[tuple[float, int]], shelves: Iterable[Shelf]) -> Iterator[tuple[float, int]]:
         """What a person said right after the agent asked with the query's words: an answer need not repeat them."""
@@ -81,28 +90,28 @@ class Search:
                 if not after & (QUESTION | AGENT) and place_of(after) == place_of(row) + 1:
                     yield score * ANSWER / (ASKING * OWN_REPLY), after
 
-    def _candidates(self, query: Query, ranked: list[tuple[float, int]]) -> list[tuple[float, Memory]]:
+    def _candidates(self, query: Query, ranked: list[tuple[float, int]]) -> list[tuple[float, int, Memory]]:
         """The best that the query does not exclude, read. What no reader may know is not on these shelves; that it is
         not is checked once more on what is about to leave the store."""
         wanted = max(CANDIDATES, 2 * query.limit)
         exclude = frozenset(query.exclude)
-        found: list[tuple[float, Memory]] = []
+        found: list[tuple[float, int, Memory]] = []
         for score, row in ranked:
             memory = self._read(row)
             if memory is None or memory.id in exclude or (query.kinds and memory.kind not in query.kinds):
                 continue
             if memory.provenance.audience.admits(query.readers):
-                found.append((score, memory))
+                found.append((score, row, memory))
                 if len(found) == wanted:
                     break
         return found
 
 
-def _cue(memory: Memory, query: Query, asked: Asked) -> float:
+def _cue(row: int, memory: Memory, query: Query, asked: Asked) -> float:
     cue = 1.0
     if asked.of_self and query.speaker and memory.entity and not memory.by_agent:
         cue = SAME_SPEAKER if memory.entity == query.speaker else OTHER_SPEAKER
-    if asked.of_self and tells_of_self(memory.text, asked.stems):
+    if asked.of_self and not row & QUESTION and tells_of_self(memory.text, asked.stems):
         cue *= TOLD_OF_SELF
     if asked.names:
         text = f"{memory.name} {memory.text}".lower()

@@ -97,7 +97,7 @@ class Transaction:
         self._index_now = self._indexing = False
         self._index_at = INDEX_AT_ONCE
         self._log_pages = 0
-        self.commits = 0
+        self.commits = 0  # since it was opened
         connection.set_wal_hook(self._logged)
 
     def _logged(self, _connection: apsw.Connection, _database: str, pages: int) -> int:

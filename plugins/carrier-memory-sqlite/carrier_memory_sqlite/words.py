@@ -1,7 +1,7 @@
 """Text as the index and the ranking see it: words, what a query is about, whether a message only asks.
 
-Both sides, what is stored and what is asked, go through :func:`plain`, so they cannot disagree. What comes out holds
-letters, digits and spaces alone: nothing that a person writes can be read as an operator of the index.
+Both sides, what is stored and what is asked, go through :func:`plain`, so they cannot disagree. The words of a query hold
+letters and digits alone: nothing that a person writes can be read as an operator of the index.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SELF = re.compile(r"\b(?:i|my|me|mine|i'm|we|our)\b", re.IGNORECASE)
 
 
 def plain(text: str) -> str:
-    """The text without accents, case folded; other scripts' words apart from each other; no other characters than theirs.
+    """The text without accents and case folded, the words of every script apart from each other.
 
     Where words are not separated (Chinese, Japanese, Korean, Thai...) every pair of neighbouring characters is a word,
     and so is the last one: a query finds any part of a sentence that is two characters long, and single characters as

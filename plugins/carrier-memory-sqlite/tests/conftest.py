@@ -9,7 +9,6 @@ import pytest
 
 from carrier_core import (
     AGENT,
-    EVERYONE,
     Audience,
     Connection,
     Entity,
@@ -91,9 +90,6 @@ class Scene:
 
     def connection(self, entity: Entity | None = None, room: Room | None = None) -> Connection:
         return Connection(entity or self.ana, room or self.room)
-
-
-EVERYBODY = EVERYONE
 
 
 @pytest.fixture

@@ -110,6 +110,17 @@ async def test_a_turn_ends_with_what_it_remembers_shows_and_sends(store, scene):
     assert len(await store.memory.history("tifa", scene.room.id, limit=9)) == 1
 
 
+async def test_a_turn_that_was_never_opened_is_written_as_it_ended(store, scene):
+    journal = store.journal
+    row = await journal.append_inbound("tifa", scene.room.id, "a", b"a")
+    epoch = await journal.claim_room("tifa", scene.room.id, "me")
+    ended = scene.turn("1", (row.seq,), Status.FAILED)
+    await journal.complete(ended, epoch, (), (), ())
+    assert await journal.turn(ended.id) == ended
+    assert await journal.unfinished() == ()
+    assert await journal.pending("tifa", scene.room.id) == ()
+
+
 async def test_finish_adds_receipts_and_what_was_learned(store, scene):
     journal = store.journal
     epoch = await journal.claim_room("tifa", scene.room.id, "me")

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
-from carrier_core import PluginSettings, Provider, impl, secret
+from carrier_core import PluginSettings, Provider, impl, secret, well_known
 from carrier_provider_openai.provider import OpenAIProvider
 
 __version__ = "0.1.0"
@@ -23,11 +23,8 @@ class Settings(PluginSettings):
     api_key: SecretStr | None = secret("OPENAI_API_KEY", description="The key. A server of your own may need none.")
     base_url: Annotated[
         str | None,
-        Field(
-            pattern=r"^https?://[^\s/]",
-            description="Where the server is, up to `/v1`; without it, OpenAI.",
-            json_schema_extra={"environment": ["OPENAI_BASE_URL"]},
-        ),
+        well_known("OPENAI_BASE_URL"),
+        Field(pattern=r"^https?://[^\s/]", description="Where the server is, up to `/v1`; without it, OpenAI."),
     ] = None
     api: Literal["auto", "chat", "responses"] = Field(
         "auto",

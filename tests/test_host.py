@@ -1,0 +1,171 @@
+"""The host over time: what it does with what an earlier process left, with edits, with a new configuration, with rooms."""
+
+import msgspec
+import pytest
+
+from carrier_core import ConfigError, InboundKind, MemoryKind, PluginError, impl
+from carrier_core.settings import load
+from carrier_core.testing import FakeClient, running_host
+
+pytestmark = pytest.mark.anyio
+
+DURABLE = '[plugins]\nenabled = ["carrier-memory-sqlite"]\n'
+
+
+async def test_a_message_that_was_accepted_and_not_begun_is_answered_after_a_restart(tmp_path):
+    async with running_host(config=DURABLE, folder=tmp_path) as running:
+        running.host.rooms.close()
+        await running.client.say("r", "Ana", "are you there?")
+        assert running.client.sends == []
+    async with running_host(config=DURABLE, folder=tmp_path) as running:
+        assert [reply.text for reply in await running.client.replies(1)] == ["You said: are you there?"]
+
+
+async def test_a_turn_that_was_cut_off_ends_visibly_and_is_not_done_again(tmp_path):
+    config = DURABLE + "[limits]\nstop_seconds = 0.01\n"
+    client = FakeClient()
+    async with running_host(config=config, folder=tmp_path, client=client) as running:
+        running.provider.hold()
+        turn = (await running.client.say("r", "Ana", "buy one ticket")).heard[0].turn
+        await running.provider.asked(1)
+    async with running_host(config=config, folder=tmp_path, client=client) as running:
+        result = await running.client.host.wait(turn)
+        assert result["status"] == "failed"
+        assert [part.notice for part in await client.replies(1)] == [True]
+        assert "stopped in the middle" in result["reason"]
+        assert running.provider.prompts == []
+        assert await running.ask("and now?", room="r") == "You said: and now?"
+
+
+async def test_the_same_event_after_a_restart_is_answered_once(tmp_path):
+    client = FakeClient()
+    said = client.message("r", "Ana", "once")
+    async with running_host(config=DURABLE, folder=tmp_path, client=client) as running:
+        first = (await client.hand_over(said))[0].heard[0]
+        await running.client.host.wait(first.turn)
+    async with running_host(config=DURABLE, folder=tmp_path, client=client):
+        again = (await client.hand_over(said))[0].heard[0]
+        assert (again.turn, again.is_new) == (first.turn, False)
+    assert client.texts == ("You said: once",)
+
+
+async def test_an_edit_changes_what_is_remembered_and_a_deletion_forgets_it():
+    async with running_host() as running:
+        await running.ask("I live in Porot", room="r")
+        said = running.client.said[0]
+        await running.client.edit(said, "I live in Porto")
+        texts = [memory.text for memory in await running.store.memory.list(agent="robin") if not memory.by_agent]
+        assert texts == ["I live in Porto"]
+        stranger = msgspec.structs.replace(
+            said,
+            kind=InboundKind.EDIT,
+            revision=7,
+            target=said.event,
+            message=msgspec.structs.replace(said.message, sender=running.client.person("Mallory")),
+        )
+        await running.client.hand_over(stranger)
+        await running.client.delete(said)
+        left = [memory.text for memory in await running.store.memory.list(agent="robin") if not memory.by_agent]
+        assert left == []
+
+
+async def test_what_was_said_in_one_room_is_not_recalled_in_another():
+    async with running_host(config=DURABLE + "[agents.robin.memory]\nscope = 'audience'\n") as running:
+        recalled = {}
+
+        async def look(room: str, person: str) -> None:
+            await running.ask("Where is the key?", room=room, person=person)
+
+        @impl
+        async def provide_state(turn):
+            recalled[turn.room.name] = [found.memory.text for found in await turn.recall("Where is the key?")]
+
+        running.host.plugins.manager.register(type("Looks", (), {"provide_state": staticmethod(provide_state)})(), "looks")
+        for agent in running.host.agents.values():
+            agent._tables.clear()
+        await running.ask("The key is under the mat.", room="ana's", person="Ana")
+        await look("ana's", "Ana")
+        await look("bo's", "Bo")
+        await look("ana's second", "Ana")
+        assert "The key is under the mat." in recalled["ana's"]
+        assert "The key is under the mat." not in recalled["bo's"]
+        assert "The key is under the mat." in recalled["ana's second"]
+
+
+async def test_a_fact_that_was_told_in_a_dm_does_not_surface_in_a_group():
+    heard = []
+
+    @impl
+    async def provide_state(turn):
+        if "remember" in turn.message.text:
+            await turn.remember("Ana's diagnosis is secret.")
+        found = await turn.recall("diagnosis", kinds=(MemoryKind.FACT,))
+        heard.append((turn.room.name, [each.memory.text for each in found]))
+
+    async with running_host([provide_state]) as running:
+        group = running.client.group("office")
+        await running.client.ask(running.client.dm("Ana"), "Ana", "remember my diagnosis")
+        await running.client.ask(running.client.dm("Ana"), "Ana", "what is my diagnosis")
+        said = await running.client.say(group, "Ana", "what is my diagnosis", mentions=("robin",))
+        await running.client.host.wait(said.heard[0].turn)
+        assert heard[1][1] == ["Ana's diagnosis is secret."]
+        assert heard[2] == ("office", [])
+
+
+async def test_an_empty_message_is_refused_with_a_word_and_a_huge_one_is_cut():
+    async with running_host(config="[limits]\nmessage_bytes = 1000\n") as running:
+        assert (await running.client.say("r", "Ana", "")).reason == "the message is empty"
+        assert (await running.client.say("r", "Ana", "\x00\x07")).reason == "the message is empty"
+        reply = await running.ask("é" * 500_000)
+        assert reply == "You said: " + "é" * 500
+        assert await running.ask("a\ud800b\x00c\u200f") == "You said: a\ufffdbc\u200f"
+
+
+async def test_a_reload_takes_over_agents_and_limits_and_says_what_needs_a_restart():
+    async with running_host(config="[agents.robin]\n") as running:
+        path = running.host.config.path
+        (running.folder / "characters" / "wren.json").write_text('{"name": "Wren"}')
+        path.write_text('[agents.robin]\n[agents.wren]\n[plugins]\norder = ["carrier-testing"]\n')
+        assert await running.host.reload(load(path, {})) == ("plugins",)
+        assert await running.ask("hello", agent="wren") == "You said: hello"
+        path.write_text("[agents.robin]\n[agents.heron]\n")
+        with pytest.raises(ConfigError, match="heron"):
+            await running.host.reload(load(path, {}))
+        assert sorted(running.host.agents) == ["robin", "wren"]
+
+
+async def test_a_required_plugin_that_does_not_start_stops_the_start_and_unwinds():
+    order = []
+
+    class First:
+        @impl
+        async def start_host(self, host):
+            order.append("first up")
+
+        @impl
+        async def stop_host(self, host):
+            order.append("first down")
+
+    class Second:
+        @impl
+        async def start_host(self, host):
+            raise RuntimeError("no port")
+
+    required = '[plugins]\nrequired = ["second"]\norder = ["first"]\n'
+    with pytest.raises(PluginError, match="second is required and did not start: RuntimeError: no port"):
+        async with running_host({"first": First(), "second": Second()}, config=required):
+            pass
+    assert order == ["first up", "first down"]
+
+
+async def test_a_plugin_that_does_not_start_and_is_not_required_leaves_the_host_degraded():
+    class Second:
+        @impl
+        async def start_host(self, host):
+            raise RuntimeError("no port")
+
+    async with running_host({"second": Second()}) as running:
+        assert await running.ask("hello") == "You said: hello"
+        status = await running.client.host.status()
+        assert status["ready"] is True
+        assert "no port" in status["degraded"]["second"]
