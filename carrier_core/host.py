@@ -40,10 +40,11 @@ from carrier_core.reception import clean
 from carrier_core.records import decode, encode
 from carrier_core.scheduler import Rooms, Row
 from carrier_core.table import Table
-from carrier_core.things import Accepted, Client, Taken
+from carrier_core.things import Accepted, Client, Embedder, Taken
 from carrier_core.why import explain, summary
 
 if TYPE_CHECKING:
+    from carrier_core.embedding import Embedding
     from carrier_core.settings import Config
 
 LOCAL = "local"
@@ -108,6 +109,7 @@ class Host:
         self.rooms: Rooms
         self.ready = anyio.Event()
         self.degraded: dict[str, str] = {}
+        self.embedding: Embedding | None = None
         self.relays: dict[tuple[str, str], Registered] = {}
         self._mode = clients
         self._local = Registered(CORE, Local())
@@ -150,6 +152,7 @@ class Host:
                 self.degraded[plugin.name] = plugin.why
                 self.log.warning("plugin_left_out", plugin=plugin.name, why=plugin.why)
         await self._start_plugins()
+        self._start_embedding()
         for name in self.config.settings.agents:
             await self._start_agent(name)
         await self._start_clients()
@@ -183,6 +186,14 @@ class Host:
             for impl in stop.impls
             if impl.plugin not in self._started and impl.plugin not in self.degraded
         ]
+
+    def _start_embedding(self) -> None:
+        embedders = self.plugins.all(Embedder)
+        if embedders:
+            from carrier_core.embedding import Embedding
+
+            self.embedding = Embedding(self, embedders[0])
+            self._group.start_soon(self.embedding.run)
 
     async def _start_agent(self, name: str) -> None:
         agent = self._make_agent(self.config, name)
@@ -308,6 +319,8 @@ class Host:
             self.rooms.close()
             with anyio.move_on_after(self.config.settings.limits.stop_seconds):
                 await self.rooms.idle()
+        if self.embedding is not None:
+            self.embedding.stop()
         for agent in reversed(self.agents.values()):
             table = agent.table("")
             await self.hooks.unwind(table.caller(specs.stop_agent), [*self.plugins.found, CORE], agent)
@@ -546,7 +559,7 @@ def load_plugins(config: Config) -> Plugins:
         raise plugins.faults[0]
     for plugin in plugins.found.values():
         if plugin.state == "failed" and plugin.required and plugin.error is not None:
-            raise plugin.error
+            raise plugin.fault or plugin.error
     return plugins
 
 

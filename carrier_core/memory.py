@@ -43,6 +43,20 @@ class MemoryStore(ABC):
     async def forget(self, ids: tuple[str, ...]) -> int:
         """Remove memories from every table and index; returns how many there were."""
 
+    async def unembedded(self, model: str, *, limit: int) -> tuple[Memory, ...]:
+        """Memories that have no vector of this embedder yet, oldest first.
+
+        ``model`` is what tells embedders apart: the name and the dimension, ``name/384``. None, in a store without vectors.
+        """
+        return ()
+
+    async def embed(self, model: str, vectors: tuple[tuple[str, tuple[float, ...]], ...]) -> None:
+        """Keep vectors of memories, by their ids, until they are edited or forgotten; unknown ids are left out.
+
+        A memory that was edited since :meth:`unembedded` gave it gets no vector of its old text. An empty vector says
+        that there is nothing to embed. Those of other embedders stay as they are, and are not searched.
+        """
+
     @abstractmethod
     async def connect(self, agent: str, connection: Connection) -> bool:
         """Store an entity, its world and room, and that both the entity and the agent take part in the room.

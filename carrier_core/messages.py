@@ -315,6 +315,8 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     ``kinds`` empty means all; ``room`` limits messages to that room; ``speaker`` is the entity who asks, so that "I" can be
     read as them; ``exclude`` are memory ids that are in the prompt already; ``threshold`` is the least score that counts.
+    ``vector`` is the embedding of the text, empty where no embedder is configured, and ``model`` says whose it is
+    (:meth:`~carrier_core.memory.MemoryStore.unembedded`).
     """
 
     agent: str
@@ -326,6 +328,8 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     exclude: tuple[str, ...] = ()
     limit: int = 5
     threshold: float = 0.0
+    vector: tuple[float, ...] = ()
+    model: str = ""
 
 
 # --- what goes out -----------------------------------------------------------------------------------------------------

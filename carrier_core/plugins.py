@@ -134,7 +134,7 @@ class Plugins:
 
     def _named_well(self, plugin: Plugin) -> bool:
         """Whether the configuration can speak of it."""
-        if plugin.name != CORE and PLUGIN_NAME.fullmatch(plugin.name):
+        if plugin.name in self._extra or (plugin.name != CORE and PLUGIN_NAME.fullmatch(plugin.name)):
             return True
         if plugin.is_file:
             rule = f"letters, digits, dots, - and _, and not be {CORE}"
@@ -338,7 +338,7 @@ class Plugins:
         name = check_thing(plugin.name, hook, sort, thing, registrar)
         other = self.things[sort].get(name)
         if other is not None:
-            problem = f"{plugin.name}, {hook}: there is a {sort.__name__.lower()} {name} already, from {other.plugin}."
+            problem = f"{plugin.name}, {hook}: the {sort.__name__.lower()} {name} is there already, from {other.plugin}."
             raise Misfit(problem, plugin=plugin.name, hook=hook, remedy=_DISABLE_ONE, at=type(thing))
         self.things[sort][name] = Registered(plugin.name, thing)
         return f"{sort.__name__.lower()} {name}"

@@ -121,7 +121,7 @@ def check_thing(plugin: str, hook: str, sort: type, thing: object, registrar: Fu
         )
     name = getattr(thing, "name", "")
     if not isinstance(name, str) or not name:
-        raise refuse(f"a {what} has no name", "Set the class attribute `name`.", type(thing))
+        raise refuse(f"the {what} has no name", "Set the class attribute `name`.", type(thing))
     for attribute in _attributes(sort):
         if not hasattr(thing, attribute):
             raise refuse(f"the {what} {name} has no {attribute}", f"Set the attribute `{attribute}`.", type(thing))

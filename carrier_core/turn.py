@@ -127,6 +127,7 @@ class Turn:
         """What is remembered about ``text`` that everyone in the room may know, best first."""
         wanted = self.agent.settings.memory
         readers = await self.readers()
+        embedding = self.agent.host.embedding
         query = Query(
             self.agent.name,
             text,
@@ -137,6 +138,8 @@ class Turn:
             exclude=(self.memory_id, *exclude),
             limit=limit or wanted.results,
             threshold=wanted.threshold,
+            vector=await embedding.of(self.hooks, text) if embedding is not None else (),
+            model=embedding.model if embedding is not None else "",
         )
         answer = await self.hooks.first(self.table.caller(specs.recall), self, query)
         found = tuple(
@@ -243,7 +246,7 @@ class Turn:
         value = await (self._wrapped(caller, name, call) if caller.impls else call())
         duration = (perf_counter() - started) * 1000
         self.steps.append(Done(name, at, duration, value))
-        if self.table.has(specs.step_completed):
+        if self.table.observed["step_completed"].impls:
             self.emit("step_completed", step=name, duration_ms=round(duration, 3))
         return value
 

@@ -27,14 +27,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     place.add_state(parser)
     parser.add_argument("--agent", default="", help="whom to talk with (else the first of the configuration)")
     parser.add_argument("--room", default="main", help="the name of the conversation (default: %(default)s)")
-    parser.add_argument("--person", default=_user(), help="who you are (default: your user name)")
+    parser.add_argument("--person", default=_user(), help="who you are (default: your user name, or friend)")
     parser.add_argument("-m", "--message", metavar="TEXT", help="say this, print the answer and leave")
     parser.add_argument("--json", action="store_true", help="print the answer of -m as JSON")
     parser.set_defaults(act=act)
 
 
 def _user() -> str:
-    return os.environ.get("USER") or os.environ.get("LOGNAME") or "you"
+    return os.environ.get("USER") or os.environ.get("LOGNAME") or "friend"
 
 
 def act(args: argparse.Namespace) -> int:

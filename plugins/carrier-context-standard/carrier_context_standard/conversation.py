@@ -70,7 +70,8 @@ class RecentMessages(Context):
 class Actors(Context):
     """Who speaks, and in a shared room who else takes part.
 
-    People choose their own names, so the text counts as said by those whom it names.
+    People choose their own names, so the text counts as said by those whom it names. Where one of them has said nothing
+    lately, the host has not shown the turn anything of theirs; then the text is left unlabelled, which is outside.
     """
 
     name = "actors"
@@ -80,8 +81,9 @@ class Actors(Context):
         speaker = shown(turn.person.name)
         if not speaker:
             return None
+        here = turn.spoken.audience
         if not await is_shared(turn):
-            return self._state(turn, f"You are talking with {speaker}.", (person(turn.person.id),))
+            return self._state(f"You are talking with {speaker}.", Provenance((person(turn.person.id),), here))
         others = [entity for entity in await turn.participants() if entity.id != turn.person.id and entity.name]
         named = others[: _NAMED - 1]
         text = f"{speaker} is speaking to you now."
@@ -90,10 +92,12 @@ class Actors(Context):
             rest = len(others) - len(named)
             names += [f"{rest} more"] if rest else []
             text = f"In this conversation: {listed(names)}. {text}"
-        return self._state(turn, text, tuple(person(entity.id) for entity in (turn.person, *named)))
+        heard = {memory.entity for memory in await turn.history()}
+        if any(entity.id not in heard for entity in named):
+            return self._state(text, None)
+        return self._state(text, Provenance(tuple(person(entity.id) for entity in (turn.person, *named)), here))
 
-    def _state(self, turn: Turn, text: str, origins: tuple[str, ...]) -> State:
-        provenance = Provenance(origins, turn.spoken.audience)
+    def _state(self, text: str, provenance: Provenance | None) -> State:
         return State((Part(text, self.name, provenance, order=order.ACTORS),))
 
 

@@ -94,12 +94,20 @@ async def test_in_a_direct_room_the_person_is_named(turn) -> None:
 
 async def test_in_a_group_everyone_is_named_and_who_speaks(group) -> None:
     group.people = (ANA, BEN, Entity.of("test", "bot", name="Robo", bot=True))
+    group.past = (group.memory("Hi.", group.people[1]), group.memory("Beep.", group.people[2]))
 
     state = await Actors().provide(group)
 
     assert state.text("actors") == "In this conversation: Ana, Ben and Robo (a bot). Ana is speaking to you now."
     assert set(state.parts[0].provenance.origins) == {person(entity.id) for entity in group.people}
     assert state.parts[0].provenance.audience == group.spoken.audience
+
+
+async def test_the_name_of_somebody_who_said_nothing_lately_is_nobodys_word_that_the_turn_was_shown(group) -> None:
+    state = await Actors().provide(group)
+
+    assert state.text("actors") == "In this conversation: Ana and Ben. Ana is speaking to you now."
+    assert state.parts[0].provenance is None  # which the host takes for outside
 
 
 async def test_a_crowd_is_counted(group) -> None:

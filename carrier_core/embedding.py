@@ -1,0 +1,139 @@
+"""Embedding: memories get their vectors in the background, and what is recalled for gets its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import anyio
+
+from carrier_core.dispatch import Caller, Contract, Hooks
+from carrier_core.errors import CarrierError, PluginError, ProviderError
+from carrier_core.messages import Memory
+from carrier_core.things import Embedder
+
+if TYPE_CHECKING:
+    from carrier_core.host import Host
+    from carrier_core.outcomes import Event
+    from carrier_core.plugins import Registered
+
+BATCH = 64
+"""Memories that are embedded in one call."""
+LETTERS = 6_000
+"""Characters of a text that are embedded: services refuse more than some 8,000 tokens."""
+QUESTION = 1.0
+"""Seconds for embedding what is recalled for: half of what context has, so that it goes on without a vector."""
+SOON, LATE = 1.0, 300.0
+"""Seconds after a failure before the next attempt: the first, and at most."""
+
+_TELLING = ("turn_completed", "turn_failed", "message_received")
+
+Vector = tuple[float, ...]
+
+
+class Embedding:
+    """The embedder of a host, at work for the store. Like the store, it is the host's, whichever plugins an agent has.
+
+    Nothing is queued here: the store is asked which memories have no vector yet, so a restart loses none. An embedder
+    that fails is asked again later, with fewer texts; a single text that it will not take is left without a vector.
+    """
+
+    def __init__(self, host: Host, entry: Registered) -> None:
+        embedder = entry.thing
+        assert isinstance(embedder, Embedder)
+        self.model = f"{embedder.name}/{embedder.dimension}"
+        self._dimension = embedder.dimension
+        self._key = f"embedder {embedder.name}"
+        self._host = host
+        self._caller: Caller[..., tuple[Vector, ...]] = host.table.method(entry, Embedder.embed)
+        caller = self._caller
+        brief = Contract(caller.verb, min(QUESTION, caller.budget), effects=False)
+        self._asking: Caller[..., tuple[Vector, ...]] = Caller(caller.hook, brief, caller.accepts, caller.impls)
+        self._more = anyio.Event()
+        self._scope = anyio.CancelScope()
+        self._size = BATCH
+        host.events.listen(self._heard)
+
+    async def of(self, hooks: Hooks, text: str) -> Vector:
+        """The vector of a text that memories are recalled for; empty where there is none, which is reported."""
+        if not text.strip():
+            return ()
+        try:
+            return (await self._ask(hooks, self._asking, (text,)))[0]
+        except CarrierError as error:
+            self._failed(error)
+            return ()
+
+    async def run(self) -> None:
+        """Give memories their vectors until stopped. No failure ends it."""
+        with self._scope:
+            delay = SOON
+            while True:
+                self._more = anyio.Event()
+                try:
+                    went_on = await self._batch()
+                except Exception as error:  # the store's and the embedder's alike: there is always a next time
+                    self._failed(error)
+                    await anyio.sleep(max(delay, getattr(error, "retry_after", None) or 0.0))
+                    delay = min(2 * delay, LATE)
+                    continue
+                delay = SOON
+                if not went_on:
+                    await self._more.wait()
+
+    def stop(self) -> None:
+        """End it: the plugins are about to stop."""
+        self._scope.cancel()
+
+    def _heard(self, event: Event) -> None:
+        if event.name in _TELLING:
+            self._more.set()
+
+    async def _batch(self) -> bool:
+        """Embed what has no vector, as much as goes at once; returns whether there was anything."""
+        memory = self._host.store.memory
+        waiting = await memory.unembedded(self.model, limit=self._size)
+        if not waiting:
+            return False
+        texts = [(each.id, each.text[:LETTERS]) for each in waiting]
+        told = [(key, text) for key, text in texts if text.strip()]
+        made: Sequence[Vector] = ()
+        try:
+            if told:
+                made = await self._ask(self._host.hooks, self._caller, tuple(text for _, text in told))
+        except CarrierError as error:
+            if len(told) > 1 or not _refused(error):
+                self._size = max(1, self._size // 2)
+                raise
+            made = ((),)
+            self._left_out(waiting, error)
+        vectors = dict(zip((key for key, _ in told), made, strict=True))
+        await memory.embed(self.model, tuple((key, vectors.get(key, ())) for key, _ in texts))
+        self._size = min(BATCH, 2 * self._size)
+        self._host.degraded.pop(self._key, None)
+        return True
+
+    async def _ask(
+        self, hooks: Hooks, caller: Caller[..., tuple[Vector, ...]], texts: tuple[str, ...]
+    ) -> tuple[Vector, ...]:
+        made = await hooks.call(caller, tuple(text[:LETTERS] for text in texts))
+        if made is None or len(made) != len(texts) or any(len(vector) != self._dimension for vector in made):
+            plugin = caller.impls[0].plugin
+            problem = f"{plugin} did not return a vector of {self._dimension} numbers for each of {len(texts)} texts."
+            raise PluginError(problem, plugin=plugin, hook=caller.hook)
+        return made
+
+    def _failed(self, error: Exception) -> None:
+        """What the embedder itself raised was told by its dispatch; here is what it means."""
+        why = error.message if isinstance(error, CarrierError) else f"{type(error).__name__}: {error}"
+        self._host.degraded[self._key] = why
+        self._host.log.warning("embedding_failed", model=self.model, error=why)
+
+    def _left_out(self, memories: Iterable[Memory], error: CarrierError) -> None:
+        for memory in memories:
+            self._host.log.warning("memory_not_embedded", model=self.model, memory=memory.id, error=error.message)
+
+
+def _refused(error: CarrierError) -> bool:
+    """Whether it is about the text, and will be the same tomorrow."""
+    return isinstance(error, ProviderError) and error.reason in ("invalid", "refused")
