@@ -264,6 +264,8 @@ class Remote:
             self._gone = True
             for event, _ in self._answers.values():
                 event.set()
+        finally:
+            await anyio.aclose_forcefully(self._stream)
 
     async def _pushed(self, message: Request) -> None:
         if self._client is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from carrier_core.control import Control
 from carrier_core.errors import CarrierError
 from carrier_core.host import Host
 from carrier_core.logs import configure
+from carrier_core.outcomes import Event
 
 if TYPE_CHECKING:
     from carrier_core.settings import Config
@@ -26,6 +29,8 @@ async def serve(config: Config, state: Path) -> None:
         await group.start(Control(host).serve)
         group.start_soon(_watchdog)
         await group.start(_signals, host, group.cancel_scope)
+        if sys.stderr.isatty():
+            host.events.listen(partial(_show, host))
         notify("READY=1", f"MAINPID={os.getpid()}")
         host.log.info(
             "ready",
@@ -36,6 +41,16 @@ async def serve(config: Config, state: Path) -> None:
         )
         await anyio.sleep_forever()
     host.log.info("stopped")
+
+
+_SHOWN = ("message_received", "message_dropped", "action_performed", "turn_completed", "turn_failed")
+
+
+def _show(host: Host, event: Event) -> None:
+    """What the daemon does, for the person at its terminal."""
+    if event.name in _SHOWN:
+        known = {"agent": event.agent, "room": event.room, "turn": event.turn}
+        host.log.info(event.name, **{key: value for key, value in known.items() if value}, **event.data)
 
 
 async def _signals(

@@ -91,7 +91,7 @@ async def assemble_prompt(turn: Turn, state: State) -> Prompt:
     if moving:
         messages.append(PromptMessage("system", moving))
     spoken = tuple(
-        Part(part.text, "message", turn.spoken, "user", turn.person.name, turn.memory_id, kind=part.kind, attachment=part.attachment)
+        Part(part.text, "message", turn.origin(part), "user", turn.person.name, turn.memory_id, kind=part.kind, attachment=part.attachment)
         for part in turn.message.content
     )
     messages.append(PromptMessage("user", spoken))
@@ -108,7 +108,7 @@ def _rounds(turn: Turn) -> list[PromptMessage]:
         elif done.name.startswith("act/") and isinstance(done.value, ActionResult):
             result = done.value
             part = Part(result.text or ("done" if result.ok else "failed"), key="result", provenance=result.provenance)
-            messages.append(PromptMessage("tool", (part,), call=result.call))
+            messages.append(PromptMessage("tool", (part,), call=result.call, failed=not result.ok))
     return messages
 
 

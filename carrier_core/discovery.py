@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from carrier_core.settings import PluginSettings
 
 GROUP = "carrier"
-CORE = "carrier"
-"""The name under which the host's own implementations, the default of every step, run."""
 
 _DISTRIBUTION = "carrier-core"
 _HERE = str(Path(__file__).parent)
@@ -52,6 +50,14 @@ class Plugin:
     def is_file(self) -> bool:
         """Whether it is a single file in the plugin folder."""
         return self.version == "file"
+
+
+@dataclass(slots=True)
+class Registered:
+    """A thing and the plugin that registered it."""
+
+    plugin: str
+    thing: object
 
 
 def installed() -> Iterator[Plugin]:

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from enum import StrEnum
 from time import perf_counter
 from types import NoneType, UnionType, coroutine
-from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar, Union, cast, get_args, get_origin, overload
+from typing import Any, Generic, Literal, NamedTuple, ParamSpec, TypeVar, Union, cast, get_args, get_origin, overload
 
 import anyio
 import pluggy
@@ -29,6 +29,8 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., object])
 
 PROJECT = "carrier"
+CORE = "carrier"
+"""The name under which the host's own implementations, the default of every step, run."""
 _spec = pluggy.HookspecMarker(PROJECT)
 _impl = pluggy.HookimplMarker(PROJECT)
 
@@ -108,7 +110,7 @@ class Accepts:
         for option in options:
             if get_origin(option) is tuple:
                 self.types += (tuple,)
-                self.elements += tuple(entry for entry in get_args(option) if entry is not Ellipsis)
+                self.elements += tuple(_plain(entry) for entry in get_args(option) if entry is not Ellipsis)
             elif option is not NoneType and not self.anything:
                 self.types += (get_origin(option) or option,)
 
@@ -127,6 +129,12 @@ class Accepts:
             for kind in self.types
         ]
         return " or ".join([*names, "None"])
+
+
+def _plain(annotation: Any) -> type:
+    """What isinstance understands: ``tuple`` for ``tuple[float, ...]``; classes and unions as they are."""
+    origin = get_origin(annotation)
+    return cast("type", annotation if origin in (None, Union, UnionType) else origin)
 
 
 class Impl:
@@ -159,15 +167,19 @@ class Impl:
 
 
 class Caller(Generic[P, R]):
-    """A hook with the implementations that one agent uses, first to last."""
+    """A hook with the implementations that one agent uses, first to last.
 
-    __slots__ = ("accepts", "budget", "effects", "hook", "impls", "verb")
+    Where only the host's own default is left there is no deadline to keep: what it calls of plugins has one.
+    """
+
+    __slots__ = ("accepts", "bounded", "budget", "effects", "hook", "impls", "verb")
 
     def __init__(self, hook: str, contract: Contract, accepts: Accepts, impls: Iterable[Impl]) -> None:
         self.hook = hook
         self.verb, self.budget, self.effects = contract
         self.accepts = accepts
         self.impls = tuple(impls)
+        self.bounded = any(impl.plugin != CORE for impl in self.impls)
 
     def only(self, impl: Impl) -> Caller[P, R]:
         """The same hook with one of its implementations."""
@@ -366,21 +378,24 @@ class Hooks:
             outcomes[position] = await self._attempt(caller, impl, args)
 
         started = perf_counter()
-        with anyio.move_on_after(self._budget(caller)):
+        with self._deadline(caller):
             if len(impls) == 1:
                 await one(0, impls[0])
             else:
                 # Most answer without ever waiting, so each begins in this task; whoever does wait goes on here, while
                 # those behind it get tasks of their own. A task for each would cost four times as much.
-                async with anyio.create_task_group() as group:
-                    left = iter(enumerate(impls))
+                try:
+                    async with anyio.create_task_group() as group:
+                        left = iter(enumerate(impls))
 
-                    def spread() -> None:
+                        def spread() -> None:
+                            for position, impl in left:
+                                group.start_soon(one, position, impl)
+
                         for position, impl in left:
-                            group.start_soon(one, position, impl)
-
-                    for position, impl in left:
-                        await _eagerly(one(position, impl), spread)
+                            await _eagerly(one(position, impl), spread)
+                except BaseExceptionGroup as several:  # only what is nobody's failure comes out of an attempt
+                    raise several.exceptions[0] from None
         answers: list[Answer[R]] = []
         failures: list[Failure] = []
         for impl, outcome in zip(impls, outcomes, strict=True):
@@ -399,7 +414,7 @@ class Hooks:
         position = 0
         while position < len(caller.impls):
             started = perf_counter()
-            with anyio.move_on_after(self._budget(caller)) as scope:
+            with self._deadline(caller) as scope:
                 for impl in caller.impls[position:]:
                     outcome = await self._attempt(caller, impl, args)
                     position += 1
@@ -418,7 +433,7 @@ class Hooks:
 
     async def _alone(self, caller: Caller[P, R], impl: Impl, args: Sequence[object]) -> object:
         started = perf_counter()
-        with anyio.move_on_after(self._budget(caller)):
+        with self._deadline(caller):
             return await self._attempt(caller, impl, args)
         return self._timed_out(caller, impl, started)
 
@@ -472,6 +487,11 @@ class Hooks:
         self.report(failure)
         return failure
 
+    def _deadline(self, caller: Caller[P, R]) -> anyio.CancelScope | _Unbounded:
+        if caller.bounded or caller.hook in self.budgets:
+            return anyio.move_on_after(self._budget(caller))
+        return _UNBOUNDED
+
     def _budget(self, caller: Caller[P, R]) -> float:
         return self.budgets.get(caller.hook, caller.budget)
 
@@ -479,6 +499,20 @@ class Hooks:
 _PASS = (KeyboardInterrupt, GeneratorExit)
 """What is not a failure of whoever raised it: the operator's Ctrl-C, and the end of a coroutine that is thrown away."""
 
+
+class _Unbounded:
+    """A deadline that never comes, and costs nothing."""
+
+    cancel_called = cancelled_caught = False
+
+    def __enter__(self) -> _Unbounded:
+        return self
+
+    def __exit__(self, *error: object) -> Literal[False]:
+        return False
+
+
+_UNBOUNDED = _Unbounded()
 _STRICTNESS = {Ruling.ALLOW: 0, Ruling.ASK: 1, Ruling.DENY: 2, Ruling.UNKNOWN: 3}
 
 

@@ -9,7 +9,7 @@ import anyio
 
 from carrier_core.dispatch import Caller, Contract, Hooks
 from carrier_core.errors import CarrierError, PluginError, ProviderError
-from carrier_core.messages import Memory
+from carrier_core.messages import InboundKind, Memory
 from carrier_core.things import Embedder
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ QUESTION = 1.0
 SOON, LATE = 1.0, 300.0
 """Seconds after a failure before the next attempt: the first, and at most."""
 
-_TELLING = ("turn_completed", "turn_failed", "message_received")
+_ENDED = ("turn_completed", "turn_failed")
 
 Vector = tuple[float, ...]
 
@@ -78,6 +78,7 @@ class Embedding:
                     delay = min(2 * delay, LATE)
                     continue
                 delay = SOON
+                self._host.degraded.pop(self._key, None)
                 if not went_on:
                     await self._more.wait()
 
@@ -86,7 +87,7 @@ class Embedding:
         self._scope.cancel()
 
     def _heard(self, event: Event) -> None:
-        if event.name in _TELLING:
+        if event.name in _ENDED or event.data.get("kind") == InboundKind.EDIT:
             self._more.set()
 
     async def _batch(self) -> bool:
@@ -110,7 +111,6 @@ class Embedding:
         vectors = dict(zip((key for key, _ in told), made, strict=True))
         await memory.embed(self.model, tuple((key, vectors.get(key, ())) for key, _ in texts))
         self._size = min(BATCH, 2 * self._size)
-        self._host.degraded.pop(self._key, None)
         return True
 
     async def _ask(

@@ -21,6 +21,8 @@ PREFIX = "CARRIER_"
 HOST_VARIABLES = frozenset({"CARRIER_CONFIG", "CARRIER_STATE", "CARRIER_TRACE"})
 """Variables with our prefix that are read by themselves and set no key."""
 
+_TEST = "CARRIER_TEST_"  # what tests and their set-up say to each other
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -38,7 +40,7 @@ class Variable(msgspec.Struct, frozen=True):
     def keys(self) -> tuple[str, ...]:
         """The key path that the name spells, in lower case; empty where the name is not one of ours."""
         name = self.name.upper()
-        if not name.startswith(PREFIX) or name in HOST_VARIABLES:
+        if not name.startswith(PREFIX) or name in HOST_VARIABLES or name.startswith(_TEST):
             return ()
         return tuple(name[len(PREFIX) :].lower().split("__"))
 

@@ -18,7 +18,7 @@ from carrier_core import specs
 from carrier_core.agent import AgentRuntime
 from carrier_core.breaker import Quarantine
 from carrier_core.dispatch import Caller, Failure, Hooks
-from carrier_core.errors import CarrierError, PluginError, Unavailable, single
+from carrier_core.errors import CarrierError, PluginError, ProviderError, Unavailable, single
 from carrier_core.events import Events
 from carrier_core.logs import logger
 from carrier_core.memory import Store
@@ -492,7 +492,7 @@ class Host:
         if failure.plugin == CORE and isinstance(failure.error, CarrierError):
             return
         self.log.warning(
-            "plugin_failed",
+            "provider_failed" if isinstance(failure.error, ProviderError) else "plugin_failed",
             plugin=failure.plugin,
             hook=failure.hook,
             how=failure.how,

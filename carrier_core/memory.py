@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+from carrier_core.errors import Rejected
 from carrier_core.journal import Journal
 from carrier_core.messages import Entity, Memory, MemoryKind, Query, Recalled, Room
 from carrier_core.outcomes import Connection
@@ -46,7 +47,8 @@ class MemoryStore(ABC):
     async def unembedded(self, model: str, *, limit: int) -> tuple[Memory, ...]:
         """Memories that have no vector of this embedder yet, oldest first.
 
-        ``model`` is what tells embedders apart: the name and the dimension, ``name/384``. None, in a store without vectors.
+        ``model`` is what tells embedders apart: the name and the dimension, ``name/384``. A store without vectors has none
+        to embed.
         """
         return ()
 
@@ -56,6 +58,7 @@ class MemoryStore(ABC):
         A memory that was edited since :meth:`unembedded` gave it gets no vector of its old text. An empty vector says
         that there is nothing to embed. Those of other embedders stay as they are, and are not searched.
         """
+        raise Rejected("This store keeps no vectors.")
 
     @abstractmethod
     async def connect(self, agent: str, connection: Connection) -> bool:

@@ -12,6 +12,7 @@ import anyio
 import msgspec
 
 from carrier_core import specs
+from carrier_core.dispatch import CORE
 from carrier_core.errors import CarrierError, PluginError
 from carrier_core.messages import Block, Memory, MemoryKind, Part, Receipt, Reply, ReplyPart, make_id
 from carrier_core.outcomes import Connection, Outcome, Status
@@ -27,6 +28,7 @@ from carrier_core.prompts import (
     Evaluation,
     Finish,
     Prompt,
+    PromptMessage,
     Ruling,
     State,
     Then,
@@ -169,8 +171,7 @@ def _with_feedback(turn: Turn, prompt: Prompt, feedback: tuple[Evaluation, ...])
         for given in feedback
     )
     extra = tuple(turn.stamp.part(part, "carrier", "evaluate") for part in parts)
-    last = msgspec.structs.replace(prompt.messages[-1], parts=(*prompt.messages[-1].parts, *extra))
-    return msgspec.structs.replace(prompt, messages=(*prompt.messages[:-1], last))
+    return msgspec.structs.replace(prompt, messages=(*prompt.messages, PromptMessage("system", extra)))
 
 
 # --- 4b: response ------------------------------------------------------------------------------------------------------------
@@ -198,10 +199,21 @@ async def process_actions(turn: Turn, completion: Completion) -> tuple[ActionRes
     results = []
     for number, call in enumerate(completion.calls):
         name = f"act/{turn.round}/{number}"
-        results.append(await turn.step(name, partial(_act, turn, call)))
+        results.append(await turn.step(name, partial(_act, turn, _resolved(turn, call))))
     turn.calls += completion.calls
     turn.results += tuple(results)
     return tuple(results)
+
+
+def _resolved(turn: Turn, call: ActionCall) -> ActionCall:
+    """The call under the action's own name, where a model wrote it in capitals or used a simile: before it is judged."""
+    entries = turn.table.things(Action)
+    wanted = call.name.casefold()
+    for matches in (lambda action: [action.name], lambda action: action.similes):
+        for entry in entries:
+            if isinstance(entry.thing, Action) and wanted in [name.casefold() for name in matches(entry.thing)]:
+                return call if entry.thing.name == call.name else msgspec.structs.replace(call, name=entry.thing.name)
+    return call
 
 
 async def _act(turn: Turn, call: ActionCall) -> ActionResult:
@@ -283,7 +295,8 @@ async def settle(turn: Turn, said: tuple[Part, ...]) -> Outcome:
 
 async def remember_reply(turn: Turn, reply: Reply) -> tuple[Memory, ...]:
     """The memory of the agent's own words."""
-    provenance = derive(part.provenance for part in reply.parts if part.provenance is not None)
+    origins = [part.provenance for part in reply.parts if part.provenance is not None]
+    provenance = derive(origins, plugin=CORE, hook="settle")
     memory = Memory(
         make_id("memory", turn.agent.name, turn.id, "reply"),
         turn.agent.name,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from types import ModuleType
 
@@ -17,8 +16,8 @@ import pluggy
 
 from carrier_core import defaults, specs
 from carrier_core._version import __version__
-from carrier_core.discovery import CORE, GROUP, Plugin, check_version, installed, line_in, loading_error, single_files
-from carrier_core.dispatch import PROJECT, Contract, contract_of
+from carrier_core.discovery import GROUP, Plugin, Registered, check_version, installed, line_in, loading_error, single_files
+from carrier_core.dispatch import CORE, PROJECT, Contract, contract_of
 from carrier_core.errors import CarrierError, ConfigError, PluginError
 from carrier_core.memory import Store
 from carrier_core.sections import PLUGIN_NAME
@@ -55,14 +54,6 @@ SORTS: dict[str, type] = {
 _DISABLE_ONE = "Disable one of the two plugins in [plugins]."
 
 
-@dataclass(slots=True)
-class Registered:
-    """A thing and the plugin that registered it."""
-
-    plugin: str
-    thing: object
-
-
 class Plugins:
     """All plugins of one host, and the things that they registered, by sort and name.
 
@@ -83,6 +74,7 @@ class Plugins:
         self.found: dict[str, Plugin] = {}
         self.things: dict[type, dict[str, Registered]] = {sort: {} for sort in SORTS.values()}
         self.faults: list[ConfigError] = []
+        self._ranks: dict[str, int] = {}
 
     # --- finding ---
 
@@ -168,13 +160,14 @@ class Plugins:
     def load(self) -> None:
         """Import, check and register what is enabled. A plugin that fails is left out, with its error."""
         ordered = self._in_order()
+        self._ranks = {plugin.name: rank for rank, plugin in enumerate(ordered)}
         for plugin in ordered:
             self._guarded(plugin, self._import)
         classes = {plugin.name: type(plugin.settings) for plugin in ordered if plugin.settings is not None}
         self.faults.extend(self.config.claim_faults(classes))
         for plugin in ordered:
             self._guarded(plugin, self._own_specs)
-        for plugin in reversed(ordered):  # pluggy calls last registered first
+        for plugin in ordered:
             self._guarded(plugin, self._register)
         for plugin in (Plugin(CORE, "carrier_core", __version__, module=defaults, state="found"), *ordered):
             self._guarded(plugin, self._things_of)
@@ -323,6 +316,17 @@ class Plugins:
         self.manager.register(plugin.module, name=plugin.name)
         plugin.hooks = tuple(sorted(hooks))
 
+    def implementations(self, hook: str) -> list[pluggy.HookImpl]:
+        """The implementations of a hook, first to last: those with ``tryfirst``, the others, those with ``trylast``, and
+        the host's own; among equals in the order of the plugins. (pluggy has the ``trylast`` of the later ones last.)"""
+
+        def place(found: pluggy.HookImpl) -> tuple[bool, int, int]:
+            group = 0 if found.tryfirst else 2 if found.trylast else 1
+            return found.plugin_name == CORE, group, self._ranks.get(found.plugin_name, 0)
+
+        found: list[pluggy.HookImpl] = getattr(self.manager.hook, hook).get_hookimpls()
+        return sorted(found, key=place)
+
     # --- things ---
 
     def _things_of(self, plugin: Plugin) -> None:
@@ -338,7 +342,9 @@ class Plugins:
         name = check_thing(plugin.name, hook, sort, thing, registrar)
         other = self.things[sort].get(name)
         if other is not None:
-            problem = f"{plugin.name}, {hook}: the {sort.__name__.lower()} {name} is there already, from {other.plugin}."
+            problem = (
+                f"{plugin.name}, {hook}: the {sort.__name__.lower()} {name} is there already, from {other.plugin}."
+            )
             raise Misfit(problem, plugin=plugin.name, hook=hook, remedy=_DISABLE_ONE, at=type(thing))
         self.things[sort][name] = Registered(plugin.name, thing)
         return f"{sort.__name__.lower()} {name}"

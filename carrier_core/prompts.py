@@ -72,13 +72,14 @@ class ActionCall(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 class PromptMessage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One message of a prompt. ``role`` is system, user, assistant or tool; ``call`` the id of the call that a tool message
-    answers; ``calls`` what an assistant message asked for."""
+    answers, and ``failed`` whether that went wrong; ``calls`` what an assistant message asked for."""
 
     role: str
     parts: tuple[Part, ...] = ()
     calls: tuple[ActionCall, ...] = ()
     call: str = ""
     carry: Carry | None = None
+    failed: bool = False
 
     @property
     def text(self) -> str:

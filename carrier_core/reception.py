@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import msgspec
 
-from carrier_core.messages import Attachment, Entity, Inbound, Message, Part, Room, World
+from carrier_core.messages import Attachment, Entity, Inbound, Message, Part, PartKind, Room, World
+from carrier_core.provenance import Provenance, outside
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -24,7 +25,8 @@ def clean(inbound: Inbound, most: int) -> Inbound:
 
     Lone surrogates become U+FFFD, control characters but tab and newline go, line ends become newlines. Parts in which
     nothing can be seen after that go; attachments stay. Names are one line of at most 256 characters. Ids and whatever
-    else is text are made valid and not cut. Provenance that a client set is not taken over.
+    else is text are made valid and not cut. Of the provenance that a client set only that of quoted, forwarded and attached
+    parts is taken over, as far as it says that they come from outside.
     """
     trail: list[str] = []
     content = _content(inbound.message.content, most, trail)
@@ -42,6 +44,12 @@ def clean(inbound: Inbound, most: int) -> Inbound:
         value=value,
         trail=tuple(dict.fromkeys((*inbound.trail, *trail))),
     )
+
+
+def _quoted(claimed: Provenance | None) -> Provenance | None:
+    """What a client says of the origin of a quoted, forwarded or attached part: that it is from outside, and where."""
+    origins = tuple(origin for origin in (claimed.origins if claimed else ()) if origin.startswith(outside("")))
+    return Provenance(origins) if origins else None
 
 
 def clean_text(text: str) -> str:
@@ -74,7 +82,8 @@ def _content(content: tuple[Part, ...], most: int, trail: list[str]) -> tuple[Pa
         if file is not None or _UNSEEN.fullmatch(kept) is None:
             part = _valid(part, "key", "role", "memory")
             name = clean_name(part.name)
-            parts.append(msgspec.structs.replace(part, text=kept, name=name, attachment=file, provenance=None))
+            origin = None if part.kind is PartKind.TEXT else _quoted(part.provenance)
+            parts.append(msgspec.structs.replace(part, text=kept, name=name, attachment=file, provenance=origin))
     return tuple(parts)
 
 

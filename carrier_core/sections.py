@@ -109,7 +109,7 @@ class PluginSettings(_Section):
 
 
 def secret(*environment: str, required: bool = False, description: str | None = None) -> SecretStr:
-    """The default of a field that holds a secret: ``api_key: SecretStr | None = secret("OPENAI_API_KEY")``.
+    """The default of a field that holds a secret: ``api_key: SecretStr | None = secret("WEATHER_API_KEY")``.
 
     ``environment`` are the well-known names of variables it may come from, besides the plugin's section; they are taken
     out of the environment that child processes see. Without a value it is None, or a fault where it is ``required``.

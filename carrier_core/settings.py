@@ -269,7 +269,15 @@ class Config:
                 if keys != ("enabled",) or kind != "clients" or "enabled" in cls.model_fields:
                     faults += override(variable, keys, Place(cls), data, location)
         settings, wrong = _validate(cls, data, location)
-        return settings, self._in_order([*faults, *wrong])
+        return self._placed(settings), self._in_order([*faults, *wrong])
+
+    def _placed(self, settings: Own | None) -> Own | None:
+        """Relative paths in a plugin's settings are seen from this file's folder, like all others in it."""
+        if settings is None:
+            return None
+        paths = {name: value for name in type(settings).model_fields if isinstance(value := getattr(settings, name), Path)}
+        moved = {name: self.folder / path.expanduser() for name, path in paths.items()}
+        return settings.model_copy(update=moved) if moved != paths else settings
 
     def _in_order(self, faults: Iterable[ConfigError]) -> tuple[ConfigError, ...]:
         """The faults of the file first, by line, then those from outside it."""

@@ -17,7 +17,7 @@ import msgspec
 
 from carrier_core.dispatch import Impl
 from carrier_core.messages import Memory, Part, Recalled, Reply
-from carrier_core.plugins import CORE
+from carrier_core.dispatch import CORE
 from carrier_core.prompts import ActionCall, ActionResult, Completion, Json, Prompt, PromptMessage, Source, State
 from carrier_core.provenance import AGENT, OPERATOR, Audience, Provenance, derive, outside
 
@@ -115,7 +115,7 @@ class Stamp:
         """Stamp whatever an implementation answered, before anybody else sees it."""
         plugin, hook = impl.plugin, impl.hook
         if isinstance(value, State):
-            parts = tuple(self.part(part, plugin, hook) for part in value.parts)
+            parts = tuple([self.part(part, plugin, hook) for part in value.parts])
             return value if _same(parts, value.parts) else State(parts)
         if isinstance(value, Prompt):
             return self._prompt(value, plugin, hook)
@@ -160,7 +160,12 @@ class Stamp:
         return msgspec.structs.replace(recalled, memory=memory)
 
     def _prompt(self, prompt: Prompt, plugin: str, hook: str) -> Prompt:
-        messages = tuple(self._message(message, plugin, hook) for message in prompt.messages)
+        if plugin == CORE:  # it is made of what was stamped before: no need to make it again
+            parts = [part for message in prompt.messages for part in message.parts]
+            if all([part.provenance is not None for part in parts]):
+                self._vouched.update([(id(part), part) for part in parts])
+                return prompt
+        messages = tuple([self._message(message, plugin, hook) for message in prompt.messages])
         return prompt if _same(messages, prompt.messages) else msgspec.structs.replace(prompt, messages=messages)
 
     def _message(self, message: PromptMessage, plugin: str, hook: str) -> PromptMessage:

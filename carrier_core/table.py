@@ -7,7 +7,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from carrier_core.breaker import Quarantine
 from carrier_core.dispatch import Accepts, Caller, Contract, Impl, Verb, accepts_of, contract_of
-from carrier_core.plugins import CORE, Plugins, Registered
+from carrier_core.discovery import Registered
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -88,7 +88,7 @@ class Table:
         spec = self._plugins.specs[hook]
         names = tuple(spec.__code__.co_varnames[: spec.__code__.co_argcount])
         impls = []
-        for found in reversed(getattr(self._plugins.manager.hook, hook).get_hookimpls()):
+        for found in self._plugins.implementations(hook):
             if self._only is not None and found.plugin_name not in self._only:
                 continue
             picks = tuple(names.index(name) for name in found.argnames)

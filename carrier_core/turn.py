@@ -18,15 +18,16 @@ from carrier_core.messages import (
     MemoryKind,
     Message,
     Part,
+    PartKind,
     Query,
     Recalled,
     Room,
     make_id,
 )
 from carrier_core.outcomes import Event, Step
-from carrier_core.plugins import Registered
+from carrier_core.discovery import Registered
 from carrier_core.prompts import ActionCall, ActionResult, Completion, Prompt, State, Usage
-from carrier_core.provenance import Audience, Provenance, Readers, person
+from carrier_core.provenance import Audience, Provenance, Readers, outside, person
 from carrier_core.stamp import Stamp
 from carrier_core.table import Table
 
@@ -80,9 +81,12 @@ class Turn:
         self.stamp = Stamp(self.audience, agent.trusted)
         self.hooks = Hooks(budgets=host.budgets, report=self._report, trace=self.trace, admit=self.stamp.answer)
         self.spoken = Provenance((person(inbound.message.sender.id),), self.audience, inbound.client, "receive")
+        self._quoted = Provenance((outside(f"{inbound.room.platform}/quoted"),), self.audience, inbound.client, "receive")
         self.stamp.show(self.spoken)
+        self.stamp.show(self._quoted)
         self._readers: Readers | None = None
         self._histories: dict[int, tuple[Memory, ...]] = {}
+        self._recalled: dict[Query, tuple[Recalled, ...]] = {}
         self._learned: list[Memory] = []
         self.available: tuple[Registered, ...] | None = None
 
@@ -141,11 +145,14 @@ class Turn:
             vector=await embedding.of(self.hooks, text) if embedding is not None else (),
             model=embedding.model if embedding is not None else "",
         )
+        if query in self._recalled:  # a later round asks the same
+            return self._recalled[query]
         answer = await self.hooks.first(self.table.caller(specs.recall), self, query)
         found = tuple(
             recalled for recalled in (answer.value if answer else ()) if recalled.memory.provenance.audience.admits(readers)
         )
         self.stamp.show_memories(recalled.memory for recalled in found)
+        self._recalled[query] = found
         return found
 
     async def readers(self) -> Readers:
@@ -156,7 +163,9 @@ class Turn:
 
     async def participants(self) -> tuple[Entity, ...]:
         """Who was seen in this room, the agents of this host left out."""
-        return await self.agent.memory.participants(self.room.id)
+        people = await self.agent.memory.participants(self.room.id)
+        self.stamp.show(Provenance(tuple([person(entity.id) for entity in people]), self.audience))
+        return people
 
     async def compose(self) -> State:
         """The state of this round, made at the first call: what :func:`~carrier_core.specs.provide_state` collects."""
@@ -215,6 +224,12 @@ class Turn:
         return kept
 
     # --- what the pipeline uses ---
+
+    def origin(self, part: Part) -> Provenance:
+        """Whose words a part of the message are: the person's, or, quoted, forwarded and attached, somebody else's."""
+        if part.kind is PartKind.TEXT:
+            return self.spoken
+        return part.provenance or self._quoted
 
     @property
     def learned(self) -> tuple[Memory, ...]:

@@ -793,7 +793,7 @@ def test_two_names_of_one_module_are_told(check, install):
     install("tide", {"tide": "tide_plugin", "ebb": "tide_plugin"}, {"tide_plugin": HOOK})
     code, lines = check(enabling("tide", "ebb"))
     assert (code, len(lines)) == (78, 1)
-    assert "tide is the same module as ebb. Disable one of the two plugins" in lines[0]
+    assert "ebb is the same module as tide. Disable one of the two plugins" in lines[0]
 
 
 def test_what_is_not_enabled_is_never_imported(check, install):

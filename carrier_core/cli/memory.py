@@ -49,6 +49,8 @@ def act(args: argparse.Namespace) -> int:
         if args.what == "forget":
             return _forgotten(anyio.run(_forget, args), len(set(args.ids)))
         memories = anyio.run(_fetch, args)
+    if args.agent and not memories and args.agent not in (agents := place.read_config(args).settings.agents):
+        raise CarrierError(f"There is no agent {args.agent}.", remedy=f"There are: {', '.join(agents)}.")
     if args.json:
         import msgspec
 

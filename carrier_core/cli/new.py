@@ -24,19 +24,22 @@ _LONGEST = 64  # characters of a name, which is part of file names and of enviro
 
 
 class Skeleton(NamedTuple):
-    """A kind of plugin: what it is called in a sentence, the word for its class, and what may precede its own name."""
+    """A kind of plugin: what it is called in a sentence, the word for its class, what may precede its own name, and what
+    it and its tests need besides the core and pytest."""
 
     what: str
     noun: str
     prefixes: tuple[str, ...]
+    needs: str = ""
+    tests: str = ""
 
 
 KINDS = {
     "action": Skeleton("An action", "Action", ("action-", "actions-")),
-    "client": Skeleton("A client", "Client", ("client-",)),
+    "client": Skeleton("A client", "Client", ("client-",), needs="anyio>=4.10,<5"),
     "context": Skeleton("Context", "Context", ("context-",)),
     "hook": Skeleton("Hooks", "Hook", ("hook-", "hooks-")),
-    "memory": Skeleton("A store for journal and memory", "Store", ("memory-",)),
+    "memory": Skeleton("A store for journal and memory", "Store", ("memory-",), tests="hypothesis>=6"),
     "provider": Skeleton("A model provider", "Provider", ("provider-",)),
     "file": Skeleton("A plugin in one file", "File", ()),
 }
@@ -80,16 +83,17 @@ def act(args: argparse.Namespace) -> int:
 def _checked(name: str) -> str:
     """The name, if a distribution, a folder and a module can bear it. CarrierError (64) otherwise."""
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
-        better = "-".join(re.findall(r"[a-z0-9]+", name.lower())).lstrip("0123456789-")[:_LONGEST].strip("-")
+        better = re.sub(r"[\s_.-]+", "-", name.lower()).strip("-")[:_LONGEST].strip("-")
         raise _usage(
             f"{name!r} cannot be a plugin's name: it consists of lower-case letters, digits and single dashes, begins "
             f"with a letter, and has at most {_LONGEST} characters.",
-            f"Write {better}." if better else "Such as carrier-weather.",
+            f"Write {better}." if _NAME.fullmatch(better) else "Write one such as carrier-weather.",
         )
     module = name.replace("-", "_")
     ours = module == "carrier" or module.startswith("carrier_core")
     if ours or keyword.iskeyword(module) or module in sys.stdlib_module_names or _is_taken(module, name):
-        raise _usage(f"Python has a module {module} already.", f"Choose another name, such as carrier-{name}.")
+        other = "carrier-weather" if name.startswith("carrier") else f"carrier-{name}"
+        raise _usage(f"The name {module} is taken in Python.", f"Choose another one, such as {other}.")
     return name
 
 
@@ -113,6 +117,8 @@ def _words(name: str, kind: str) -> dict[str, str]:
         "thing": own.replace("-", "_") + ("_" if keyword.iskeyword(own) else ""),
         "Class": "".join(word.capitalize() for word in own.split("-")) + KINDS[kind].noun,
         "summary": KINDS[kind].what,
+        "dependencies": f', "{KINDS[kind].needs}"' if KINDS[kind].needs else "",
+        "tests": f', "{KINDS[kind].tests}"' if KINDS[kind].tests else "",
     }
 
 
@@ -143,8 +149,8 @@ def _write(whole: Path, files: dict[Path, str]) -> None:
     except OSError as error:
         if whole.is_dir():
             shutil.rmtree(whole, ignore_errors=True)
-        else:
-            whole.unlink(missing_ok=True)
+        elif whole.is_file():
+            whole.unlink()
         raise _refusal(
             f"{whole} cannot be written: {error.strerror or error}.", "Choose a place that you can write to: --into DIR."
         ) from error

@@ -12,27 +12,50 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from carrier_core.testing.client import Drafted, FakeClient
     from carrier_core.testing.clock import Clock
+    from carrier_core.testing.host import FakeHost
     from carrier_core.testing.hosts import HostUnderTest, running_host
     from carrier_core.testing.provider import EchoProvider
     from carrier_core.testing.store import InMemoryStore
+    from carrier_core.testing.suites.action import ActionConformance
+    from carrier_core.testing.suites.client import ClientConformance
+    from carrier_core.testing.suites.context import ContextConformance
+    from carrier_core.testing.suites.provider import ProviderConformance
+    from carrier_core.testing.suites.store import StoreConformance
+    from carrier_core.testing.turns import Turns, running_turn, running_turns
 
 _HOME = {
     "client": "Drafted FakeClient",
     "clock": "Clock",
+    "host": "FakeHost",
     "hosts": "HostUnderTest running_host",
     "provider": "EchoProvider",
     "store": "InMemoryStore",
+    "suites.action": "ActionConformance",
+    "suites.client": "ClientConformance",
+    "suites.context": "ContextConformance",
+    "suites.provider": "ProviderConformance",
+    "suites.store": "StoreConformance",
+    "turns": "Turns running_turn running_turns",
 }
 _MODULES = {name: module for module, names in _HOME.items() for name in names.split()}
 
 __all__ = [
+    "ActionConformance",
+    "ClientConformance",
     "Clock",
+    "ContextConformance",
     "Drafted",
     "EchoProvider",
     "FakeClient",
+    "FakeHost",
     "HostUnderTest",
     "InMemoryStore",
+    "ProviderConformance",
+    "StoreConformance",
+    "Turns",
     "running_host",
+    "running_turn",
+    "running_turns",
 ]
 
 

@@ -70,7 +70,9 @@ class Turns:
             self._released.set()
             await client.host.wait(accepted.heard[0].turn)
 
-    async def said(self, *lines: tuple[str, str], room: Room | None = None, kind: MemoryKind = MemoryKind.MESSAGE) -> None:
+    async def said(
+        self, *lines: tuple[str, str], room: Room | None = None, kind: MemoryKind = MemoryKind.MESSAGE
+    ) -> None:
         """What was said in a room before, as (name, text); the agent's own lines have its name."""
         where = room or self.running.client.dm("Ana")
         await self.running.store.memory.put(tuple([self._memory(where, name, text, kind) for name, text in lines]))

@@ -33,7 +33,7 @@ TALK = (
     "Where do I live?",
 )
 HISTORY = 15  # turns, which makes 30 messages
-SAMPLES = 5
+SAMPLES = 15
 
 
 async def say(host: Host, room: Room, person: Entity, number: int) -> str:
@@ -91,7 +91,7 @@ def measure() -> dict[str, dict[str, object]]:
     """Measure over 100 rooms and in one."""
     configure(LogSettings(), least="warning")
     results: dict[str, dict[str, object]] = {}
-    for name, rooms, each, goal in (("100_rooms", 100, 4, 2), ("1_room", 1, 150, 3)):
+    for name, rooms, each, goal in (("100_rooms", 100, 2, 2), ("1_room", 1, 40, 3)):
         costs = anyio.run(cost, rooms, each)
         for key, value in costs.items():
             kind = "CPU" if key.startswith("cpu") else "wall"

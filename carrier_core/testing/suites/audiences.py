@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 from hypothesis import strategies as st
@@ -51,23 +52,29 @@ class Case(NamedTuple):
     limited: bool
 
 
+def _some(numbers: range, least: int = 0) -> st.SearchStrategy[Numbers]:
+    """Any choice of these, each as likely as any other."""
+    return st.sampled_from(
+        [chosen for size in range(least, len(numbers) + 1) for chosen in combinations(numbers, size)]
+    )
+
+
 _rooms = st.integers(0, len(_KINDS) - 1)
-_persons = st.integers(0, _PEOPLE - 1)
 _known = st.builds(
     Known,
     st.integers(0, 9),
     _rooms,
-    st.lists(_rooms, unique=True, max_size=2),
-    st.none() | st.lists(_persons, unique=True),
+    _some(range(len(_KINDS))).filter(lambda rooms: len(rooms) < 3),
+    st.none() | _some(range(_PEOPLE)),
     st.sampled_from((MemoryKind.MESSAGE, MemoryKind.FACT, MemoryKind.DOCUMENT)),
 )
 cases = st.builds(
     Case,
-    st.frozensets(st.tuples(_rooms, _persons), max_size=8),
-    st.lists(_known, min_size=1, max_size=10),
+    st.frozensets(st.tuples(_rooms, st.integers(0, _PEOPLE - 1)), min_size=2, max_size=8),
+    st.lists(_known, min_size=4, max_size=10),
     st.frozensets(st.integers(0, 9), max_size=2),
     _rooms,
-    st.none() | st.tuples(st.none() | st.lists(_persons, unique=True, min_size=1), st.lists(_rooms, unique=True)),
+    st.none() | st.tuples(st.none() | _some(range(_PEOPLE), 1), _some(range(len(_KINDS)))),
     st.booleans(),
 )
 

@@ -7,12 +7,15 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
-from carrier_core import OPERATOR, Attachment, Context, Part, State, Turn, encode
+from carrier_core import OPERATOR, Attachment, Context, State, Turn, encode
 from carrier_core.testing.hosts import Objects
 from carrier_core.testing.suites.cancellation import swallowed
 from carrier_core.testing.turns import Turns, running_turns
 
 STRANGE = "שלום 你好 olá 🌊 👩‍🚀 \u202eabc\u202c e\u0301 {{agent_name}} {% if %} <b> \\ \" '"
+
+PLUGIN = "the-context"
+"""The name under which the context is asked."""
 
 Scene = Callable[[Turns], AbstractAsyncContextManager[Turn]]
 
@@ -68,8 +71,7 @@ class ContextConformance:
     """Subclass it and override ``context``.
 
     ``trusted`` says that the operator is to list its plugin in ``[policy] trusted``: then it may speak for the operator.
-    ``plugins``, ``config`` and ``character`` make the host in whose turns it is asked (see ``running_host``); ``config`` has
-    to name the plugin ``carrier-context`` where it says what it may do.
+    ``plugins``, ``config`` and ``character`` make the host in whose turns it is asked (see ``running_host``).
     """
 
     trusted = False
@@ -160,29 +162,23 @@ class ContextConformance:
 
     @pytest.mark.anyio
     async def test_its_labels_hold(self, context: Context) -> None:
-        """The host takes every label as it is: it claims only origins of what it was shown in the turn, and an audience no
-        wider than that."""
+        """The host takes every label as it is: a part claims only origins of what its context was shown in the turn."""
         for name, scene in SCENES.items():
             async with self._turns() as turns, scene(turns) as turn:
                 state = await context.provide(turn) or State()
                 for part in state.parts:
                     if part.provenance is None:
                         continue
-                    claimed, held = part.provenance, self._stamped(turn, part).provenance
+                    held = turn.stamp.part(part, PLUGIN, "provide_state").provenance
                     assert held is not None
-                    lost = {*held.origins} - {*claimed.origins}
-                    assert not lost, f"{name}: {claimed.origins} became {held.origins}: {part.text[:80]!r}"
-                    assert claimed.audience & turn.audience == held.audience & turn.audience, f"{name}: {part.text[:80]!r}"
+                    added = {*held.origins} - {*part.provenance.origins}
+                    assert not added, f"{name}: {part.provenance.origins} became {held.origins}: {part.text[:80]!r}"
 
     @pytest.mark.anyio
     async def test_a_cancellation_passes_through(self, context: Context) -> None:
         """A context that is cancelled ends at once, with the cancellation and nothing else."""
         async with self._turns() as turns, turns.turn("Where is the lighthouse?") as turn:
             assert await swallowed(context.provide(turn)) == ""
-
-    def _stamped(self, turn: Turn, part: Part) -> Part:
-        plugin = TRUSTED if self.trusted else "carrier-context"
-        return turn.stamp.part(part, plugin, "provide_state")
 
     async def _states(self, context: Context) -> dict[str, State]:
         found = {}
@@ -194,5 +190,7 @@ class ContextConformance:
     @asynccontextmanager
     async def _turns(self) -> AsyncIterator[Turns]:
         async with running_turns(self.plugins, config=self.config, character=self.character) as turns:
+            if self.trusted:
+                for agent in turns.running.host.agents.values():
+                    agent.trusted |= {PLUGIN}
             yield turns
-

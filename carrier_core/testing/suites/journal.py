@@ -278,7 +278,11 @@ class JournalLaws:
         """Parts are kept under their hashes by whichever turn came first, and are given out in the order asked for."""
         journal, scene = store.journal, Scene()
         epoch = await journal.claim_room(AGENT_NAME, ROOM.id, "me")
-        first, second, later = (StoredPart("aa", Part("one")), StoredPart("bb", Part("two")), StoredPart("aa", Part("3")))
+        first, second, later = (
+            StoredPart("aa", Part("one")),
+            StoredPart("bb", Part("two")),
+            StoredPart("aa", Part("3")),
+        )
         for number, parts in enumerate(((first, second), (later,))):
             await journal.open_turn(scene.turn(str(number)), epoch, None, ())
             await journal.complete(scene.turn(str(number), (), Status.SILENT), epoch, (), parts, ())

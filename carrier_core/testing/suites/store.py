@@ -22,7 +22,7 @@ class StoreConformance(JournalLaws, MemoryLaws):
     """
 
     exclusive = True
-    examples = 60
+    examples = 100
 
     @pytest.fixture
     def anyio_backend(self) -> str:
@@ -106,9 +106,7 @@ class StoreConformance(JournalLaws, MemoryLaws):
             await make_store().open_read_only(empty)
         assert not empty.exists() or not [*empty.iterdir()]
 
-    def test_nothing_is_recalled_outside_of_its_audience(
-        self, make_store: Callable[[], Store], tmp_path: Path
-    ) -> None:
+    def test_nothing_is_recalled_outside_of_its_audience(self, make_store: Callable[[], Store], tmp_path: Path) -> None:
         """Whoever is in which room, whatever is known there: all that every reader may know is recalled, and nothing else."""
         pytest.importorskip("hypothesis")
         from anyio.from_thread import start_blocking_portal

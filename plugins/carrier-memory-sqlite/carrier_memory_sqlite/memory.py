@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import apsw
 
@@ -22,6 +22,7 @@ from carrier_core import (
     decode,
 )
 from carrier_memory_sqlite.database import Database, Row
+from carrier_memory_sqlite.embedding import Embeddings, Given
 from carrier_memory_sqlite.kept import Kept
 from carrier_memory_sqlite.people import People
 from carrier_memory_sqlite.queries import queries
@@ -29,6 +30,9 @@ from carrier_memory_sqlite.recall import Search
 from carrier_memory_sqlite.shelves import Shelf, keys_for, read_shelves, shelf_of
 from carrier_memory_sqlite.transaction import Stored, Transaction, prepared, words_of
 from carrier_memory_sqlite.words import Asked, plain, read, words_in
+
+if TYPE_CHECKING:
+    from carrier_memory_sqlite.vectors import Vectors
 
 KEPT = 4_096
 """Decoded memories that are kept in mind, and shelves by what they are looked for with."""
@@ -76,6 +80,8 @@ class SqliteMemory(MemoryStore):
         self._shelves: Kept[tuple[str, str, str], tuple[Shelf, ...]] = Kept(KEPT)
         self._talks: Kept[tuple[str, str], Talk] = Kept(TALKS)
         self._unindexed: dict[int, dict[int, str]] = {}  # by shelf: the ids of memories by row
+        self._embeddings = Embeddings(database)
+        self._vectors: Vectors | None = None  # of the worker thread
         database.indexed = self.note_indexed
 
     # --- memories ---
@@ -112,7 +118,9 @@ class SqliteMemory(MemoryStore):
         asked = read(query.text, self._speakers(query))
         shelves = self._admitted(query)
         if not self._database.writable:
-            return await self._database.aside(lambda rows: _search_aside(rows, query, asked, shelves, overlay=True))
+            return await self._database.aside(
+                lambda rows: self._search_aside(rows, query, asked, shelves, overlay=True)
+            )
         exclude = frozenset(query.exclude)
         if not all(exclude.issuperset(self._waiting(shelf)) for shelf in shelves):
             try:
@@ -120,9 +128,9 @@ class SqliteMemory(MemoryStore):
             except CarrierError:
                 pass  # the disk is full, say: what was indexed before can be recalled all the same
         searches = sum(2 if concept.kin else 1 for concept in asked.concepts)
-        if len(shelves) * searches <= SHORT:
+        if len(shelves) * searches <= SHORT and not query.vector:
             return Search(self._database.match, self._database.rows, self._memory).run(query, asked, shelves)
-        return await self._database.aside(lambda rows: _search_aside(rows, query, asked, shelves, overlay=False))
+        return await self._database.aside(lambda rows: self._search_aside(rows, query, asked, shelves, overlay=False))
 
     async def list(
         self,
@@ -144,6 +152,14 @@ class SqliteMemory(MemoryStore):
             return Stored({}, transaction.forget(ids), [])
 
         return len((await self._database.write(forget, self.note)).left)
+
+    async def unembedded(self, model: str, *, limit: int) -> tuple[Memory, ...]:
+        """Looked for once; then what is written is kept in mind until it has its vector."""
+        return await self._embeddings.unembedded(model, limit)
+
+    async def embed(self, model: str, vectors: Given) -> None:
+        """One transaction for all of them."""
+        await self._embeddings.embed(model, vectors)
 
     # --- people and rooms ---
 
@@ -178,6 +194,7 @@ class SqliteMemory(MemoryStore):
         """That memories were written, or left, durably."""
         if stored is None:
             return
+        self._embeddings.note(stored)
         for row in stored.left:
             self._memories.pop(row, None)
             self._unindexed.get(shelf_of(row), {}).pop(row, None)
@@ -208,6 +225,8 @@ class SqliteMemory(MemoryStore):
         self._shelves.clear()
         self._talks.clear()
         self._unindexed.clear()
+        self._embeddings.clear()
+        self._vectors = None
 
     def _hear(self, memory: Memory) -> None:
         talk = self._talks.get((memory.agent, memory.room))
@@ -254,6 +273,25 @@ class SqliteMemory(MemoryStore):
                 found.update(dict.fromkeys(self._shelves_at(agent, "other", key)))
         return tuple(shelf for shelf in found if shelf.audience.admits(readers))
 
+    def _search_aside(
+        self, rows: Rows, query: Query, asked: Asked, shelves: tuple[Shelf, ...], *, overlay: bool
+    ) -> tuple[Recalled, ...]:
+        """Search in the worker thread. With ``overlay`` also what another process has not indexed yet."""
+
+        def memory(row: int) -> Memory | None:
+            found = _memories(rows(_SQL["payload"], (row,)))
+            return found[0] if found else None
+
+        def cosines(beside: Sequence[int]) -> dict[int, float]:
+            if self._vectors is None:
+                from carrier_memory_sqlite.vectors import Vectors  # numpy is loaded only where a vector is used
+
+                self._vectors = Vectors()
+            return self._vectors.cosines(rows, query.model, query.vector, shelves, beside)
+
+        search = Search(_overlaid(rows) if overlay else rows, rows, memory)
+        return search.run(query, asked, shelves, cosines if query.vector else None)
+
     def _shelves_at(self, agent: str, sort: str, key: str) -> tuple[Shelf, ...]:
         found = self._shelves.get((agent, sort, key))
         if found is None:
@@ -271,18 +309,6 @@ def _memories(rows: Iterable[Row]) -> tuple[Memory, ...]:
     """The memories of records; one that a newer release wrote in a way unknown here is left out."""
     found = (decode(payload, object) for (payload,) in rows)
     return tuple(memory for memory in found if isinstance(memory, Memory))
-
-
-def _search_aside(
-    rows: Rows, query: Query, asked: Asked, shelves: tuple[Shelf, ...], *, overlay: bool
-) -> tuple[Recalled, ...]:
-    """Search in the worker thread. With ``overlay`` also what another process has not indexed yet."""
-
-    def memory(row: int) -> Memory | None:
-        found = _memories(rows(_SQL["payload"], (row,)))
-        return found[0] if found else None
-
-    return Search(_overlaid(rows) if overlay else rows, rows, memory).run(query, asked, shelves)
 
 
 def _overlaid(rows: Rows) -> Rows:

@@ -6,7 +6,8 @@ conversation may have it, and counts for less: an answer need not repeat what it
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from functools import cache
 from math import log
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from carrier_memory_sqlite.shelves import (
     QUESTION,
     SELF,
     TRAIT_BITS,
+    TRAITS,
     place_of,
     shelf_of,
     words_of,
@@ -38,6 +40,12 @@ SELF_MATCH = 1.25
 RECENT = 0.02
 """What the newest message of a shelf has over the oldest: enough to part equals."""
 
+WORDS, MEANING = 0.6, 0.4
+"""What the words of a memory and its vector count where both are known, each scaled from its least to its best score:
+better than fusing ranks, and of conversations words alone find more than vectors alone."""
+ALIKE = 0.2
+"""The least cosine of a memory that shares no word with the query: texts of nothing in common have less."""
+
 
 class Found(NamedTuple):
     """The rows that have one word of a query, or one of its kin: which concept it belongs to and what that counts."""
@@ -56,19 +64,43 @@ def rank(found: Iterable[Found], *, of_self: bool, of_agent: bool) -> list[tuple
         newest[shelf_of(row)] = place_of(row)
     matched = _matched(lists, rows, sum(newest.values()))
     ranked = []
+    bearing = _bearing(of_self, of_agent)
     for spot, row in rows.items():
-        score = matched[spot] * _SHORTER[row & LENGTH_MASK]
-        if row & QUESTION:
-            score *= ASKING
-        if row & AGENT:
-            score *= 1.0 if of_agent else OWN_REPLY
-        elif of_agent:
-            score *= OF_OTHERS
-        if of_self and row & SELF:
-            score *= SELF_MATCH
+        score = matched[spot] * _SHORTER[row & LENGTH_MASK] * bearing[row & TRAITS]
         ranked.append((score * (1 + RECENT * place_of(row) / newest[shelf_of(row)]), row))
     ranked.sort(reverse=True)
     return ranked
+
+
+def fuse(
+    words: Sequence[tuple[float, int]], cosines: Mapping[int, float], *, of_self: bool, of_agent: bool
+) -> list[tuple[float, int]]:
+    """All rows that were found by their words or by their meaning, each with its score (about 1 at most), best first."""
+    if not cosines:
+        return list(words)
+    best = max((score for score, _ in words), default=1.0)
+    fused = {row: WORDS * score / best for score, row in words}
+    low, high = min(cosines.values()), max(cosines.values())
+    bearing = _bearing(of_self, of_agent)
+    for row, cosine in cosines.items():
+        if row in fused or cosine >= ALIKE:
+            scaled = (cosine - low) / (high - low) if high > low else 1.0
+            fused[row] = fused.get(row, 0.0) + MEANING * scaled * bearing[row & TRAITS]
+    return sorted(((score, row) for row, score in fused.items()), reverse=True)
+
+
+@cache
+def _bearing(of_self: bool, of_agent: bool) -> tuple[float, ...]:
+    """For all traits of a message, how much it bears on a query, whatever it was found by."""
+    weights = []
+    for traits in range(TRAITS + 1):
+        weight = ASKING if traits & QUESTION else 1.0
+        if traits & AGENT:
+            weight *= 1.0 if of_agent else OWN_REPLY
+        elif of_agent:
+            weight *= OF_OTHERS
+        weights.append(weight * SELF_MATCH if of_self and traits & SELF else weight)
+    return tuple(weights)
 
 
 def _matched(lists: Iterable[Found], rows: Container[int], total: int) -> dict[int, float]:

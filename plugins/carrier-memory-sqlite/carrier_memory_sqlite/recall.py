@@ -8,7 +8,7 @@ import apsw
 
 from carrier_core import Memory, Query, Recalled
 from carrier_memory_sqlite.queries import queries
-from carrier_memory_sqlite.ranking import ASKING, OWN_REPLY, Found, rank
+from carrier_memory_sqlite.ranking import ASKING, OWN_REPLY, Found, fuse, rank
 from carrier_memory_sqlite.shelves import AGENT, QUESTION, Shelf, place_of, shelf_of
 from carrier_memory_sqlite.words import KIN, Asked, tells_of_self
 
@@ -19,6 +19,8 @@ WIDE, WIDE_DEEP = 48, 50_000
 that takes, the newest."""
 CANDIDATES = 10
 """Memories that are read to choose the best from, at least."""
+BESIDE = 64
+"""Memories found by their words, the best, whose vectors are compared too."""
 QUESTIONS = 2
 """Questions of the agent whose answers are looked for in the next message."""
 
@@ -33,6 +35,7 @@ ANSWER = 0.4
 """What the message after a question of the agent counts, of what a person would who had said its words."""
 
 Rows = Callable[[str, tuple[object, ...]], list[tuple[int]]]
+Cosines = Callable[[Sequence[int]], dict[int, float]]
 
 
 class Search:
@@ -45,13 +48,21 @@ class Search:
         self._sql = queries("recall")
         self._next = queries("memory")["next_row"]
 
-    def run(self, query: Query, asked: Asked, shelves: Sequence[Shelf]) -> tuple[Recalled, ...]:
-        """The memories on these shelves that answer best, best first."""
+    def run(
+        self, query: Query, asked: Asked, shelves: Sequence[Shelf], cosines: Cosines | None = None
+    ) -> tuple[Recalled, ...]:
+        """The memories on these shelves that answer best, best first.
+
+        ``cosines``, for a query with a vector, tells how much the nearest memories and those of the rows given are like it.
+        """
         ranked = rank(self._find(asked, shelves), of_self=asked.of_self, of_agent=asked.of_agent)
         answers = list(self._answers(ranked, shelves))
         if answers:
             best = {row: score for score, row in sorted([*ranked, *answers])}
             ranked = sorted(((score, row) for row, score in best.items()), reverse=True)
+        if cosines is not None:
+            alike = cosines([row for _, row in ranked[:BESIDE]])
+            ranked = fuse(ranked, alike, of_self=asked.of_self, of_agent=asked.of_agent)
         recalled = [
             Recalled(memory, round(score * _cue(row, memory, query, asked), 4))
             for score, row, memory in self._candidates(query, ranked)

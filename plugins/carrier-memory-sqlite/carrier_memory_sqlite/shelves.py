@@ -20,6 +20,8 @@ import msgspec
 from carrier_core import Audience, Memory, MemoryKind, Readers
 
 TRAIT_BITS = 6
+TRAITS = (1 << TRAIT_BITS) - 1
+"""All traits of a row."""
 SHELF_BITS = TRAIT_BITS + 30
 
 QUESTION = 1

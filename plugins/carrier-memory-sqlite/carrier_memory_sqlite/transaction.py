@@ -87,6 +87,7 @@ class Transaction:
         self._memory = queries("memory")
         self._recall = queries("recall")
         self._journal = queries("journal")
+        self._unembed = queries("vectors")["remove"]
         self._places: dict[tuple[str, str], Place] = {}
         self._shelves: dict[tuple[str, str, int, bytes], int] = {}
         self._last: dict[int, int] = {}
@@ -261,6 +262,7 @@ class Transaction:
 
     def _remove(self, row: int, stored: Stored) -> None:
         self.execute(self._memory["remove"], (row,))
+        self.execute(self._unembed, (row,))
         self._gone.add(row)
         self._fresh.pop(row, None)
         stored.rows.pop(row, None)

@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 
+import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -85,6 +86,16 @@ async def check(
     reader = SqliteStore()
     await reader.open_read_only(folder)
     assert {result.memory.id for result in await reader.memory.recall(query)} == expected
+    # By vectors alone, and before all of them were taken away again: the same memories, and no other.
+    everything = await store.memory.unembedded("m/4", limit=100)
+    await store.memory.embed("m/4", tuple((each.id, (1.0, 1.0, -1.0, 0.5)) for each in everything))
+    by_meaning = Query("tifa", "?", readers, room=query.room, limit=100, vector=(1.0, 1.0, -1.0, 0.5), model="m/4")
+    both = msgspec.structs.replace(by_meaning, text=query.text)
+    for asked in (by_meaning, both):
+        for each in (store, reader):
+            assert {result.memory.id for result in await each.memory.recall(asked)} == expected
+    await store.memory.forget(tuple(expected))
+    assert await store.memory.recall(both) == ()
     await reader.close()
     await store.close()
 
