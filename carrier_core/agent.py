@@ -228,7 +228,7 @@ class AgentRuntime:
 
     async def _close(self, turn: Turn, outcome: Outcome) -> None:
         journal = self.host.store.journal
-        memories = turn.learned
+        memories = known = turn.learned
         outbox: tuple[ReplyPart, ...] = ()
         if outcome.reply is not None:
             if not outcome.reply.notice:
@@ -238,7 +238,7 @@ class AgentRuntime:
         await journal.complete(_record(turn, outcome, digests, trace=False), turn.epoch, memories, parts, outbox)
         self._ledger.stored(parts)
         receipts = await pipeline.deliver(turn, outbox)
-        learned = await pipeline.reflect(turn, outcome)
+        learned = await pipeline.reflect(turn, outcome) + turn.learned[len(known) :]
         record = _record(turn, outcome, digests)
         await journal.finish(record, turn.epoch, learned, receipts)
         name = "turn_failed" if outcome.status is Status.FAILED else "turn_completed"

@@ -16,7 +16,7 @@ import msgspec
 
 from carrier_core import eliza
 from carrier_core.character import Character, Example, Knowledge, Loaded, Note, Style, is_secret
-from carrier_core.configfile import SUFFIXES, Document, read_document
+from carrier_core.configfile import SUFFIXES, Document, is_file, path_below, read_document
 from carrier_core.errors import ConfigError
 from carrier_core.keylines import KeyPath
 from carrier_core.templates import WELL_KNOWN, check_template, template_key
@@ -40,9 +40,9 @@ def find_character(name_or_path: str, folder: Path) -> Path:
     called. Raises ConfigError, naming the characters that there are, when there is no such file or more than one.
     """
     if "/" in name_or_path or Path(name_or_path).suffix.lower() in SUFFIXES:
-        below = folder / Path(name_or_path).expanduser()
-        path = below if below.is_file() else Path(name_or_path).expanduser()
-        if not path.is_file():
+        below = path_below(folder, name_or_path)
+        path = below if is_file(below) else path_below(Path(), name_or_path)
+        if not is_file(path):
             raise _absent(below)
         return path
     found = [path for path in _files(folder) if _stem(path) == name_or_path]
@@ -63,7 +63,7 @@ def load_character(path: Path) -> Loaded:
     Raises ConfigError, with file and line, for a file that is not there (naming those that are), cannot be parsed or
     has a wrong type, and in a native file for an unknown key or a template that cannot be compiled.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise _absent(path)
     document = read_document(path)
     for fault in document.faults:

@@ -235,6 +235,8 @@ def _unusable(document: Document, value: object, path: KeyPath) -> list[ConfigEr
         return [_fault(document, path, "Half of a surrogate pair is no character.", "Write the character itself.")]
     if isinstance(value, float) and not math.isfinite(value):
         return [_fault(document, path, f"{value} is no number to work with.", "Write a finite number.")]
+    if isinstance(value, str) and "\0" in value:
+        return [_fault(document, path, "A text holds the character NUL.", "Take it out.")]
     parts: list[tuple[str | int, object]] = []
     if isinstance(value, dict):
         parts = list(value.items())
@@ -247,6 +249,30 @@ def _unusable(document: Document, value: object, path: KeyPath) -> list[ConfigEr
 
 def _fault(document: Document, path: KeyPath, message: str, remedy: str) -> ConfigError:
     return ConfigError(message, remedy=remedy, file=str(document.path), line=document.line(path))
+
+
+def path_below(folder: Path, name: str | Path) -> Path:
+    """A path that a file names: absolute, in somebody's home (``~``), or seen from ``folder``."""
+    try:
+        return folder / Path(name).expanduser()
+    except RuntimeError:  # nobody is called so: then it is the name of a file
+        return folder / name
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file, which of a name that no file can have is a no."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder, as ``is_file`` has it."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def is_text(text: str) -> bool:

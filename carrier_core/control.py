@@ -16,8 +16,9 @@ import msgspec
 from anyio.abc import SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from carrier_core.clients import ClientView
 from carrier_core.errors import CarrierError, ConfigError, NotDone, Unavailable
-from carrier_core.host import ClientView, Host
+from carrier_core.host import Host
 from carrier_core.messages import Inbound, Memory, MemoryKind, Receipt, ReplyPart, Room
 from carrier_core.plugins import CORE, Registered
 from carrier_core.prompts import Json
@@ -134,9 +135,9 @@ class _Connection:
     def detach(self) -> None:
         """Forget the ways out that this connection was."""
         for key in self._rooms:
-            entry = self._host.relays.get(key)
+            entry = self._host.clients.relays.get(key)
             if entry is not None and entry.thing is self._relay:
-                del self._host.relays[key]
+                del self._host.clients.relays[key]
 
     async def _do_status(self, request: dict[str, object]) -> Json:
         return await self._host.status()
@@ -150,7 +151,7 @@ class _Connection:
         inbound = msgspec.convert(request["inbound"], Inbound)
         if self._relay is not None:
             key = (self._relay.name, inbound.room.id)
-            self._host.relays[key] = Registered(CORE, self._relay)
+            self._host.clients.relays[key] = Registered(CORE, self._relay)
             self._rooms.append(key)
         return cast("Json", msgspec.to_builtins(await self._host.accept(inbound)))
 

@@ -75,10 +75,9 @@ def installed() -> Iterator[Plugin]:
 
 def single_files(folder: Path) -> Iterator[Plugin]:
     """The Python files of a folder, in the order of their names, but for those that begin with an underscore."""
-    if folder.is_dir():
-        for path in sorted(folder.glob("*.py")):
-            if not path.name.startswith("_") and not path.is_dir():
-                yield Plugin(path.stem, str(path), "file", load=lambda path=path: _load_file(path))  # type: ignore[misc]
+    for path in sorted(folder.glob("*.py")):
+        if not path.name.startswith("_") and not path.is_dir():
+            yield Plugin(path.stem, str(path), "file", load=lambda path=path: _load_file(path))  # type: ignore[misc]
 
 
 def _load_point(point: metadata.EntryPoint) -> object:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable,
 from contextvars import ContextVar
 from enum import StrEnum
 from time import perf_counter
-from types import NoneType, UnionType, coroutine
+from types import CoroutineType, NoneType, UnionType, coroutine
 from typing import Any, Generic, Literal, NamedTuple, ParamSpec, TypeVar, Union, cast, get_args, get_origin, overload
 
 import anyio
@@ -614,7 +614,7 @@ def _said(error: BaseException) -> str:
 
 def _mistyped(accepts: Accepts, value: object) -> str:
     """What is wrong with an answer; empty when nothing is. A coroutine, which nobody will await, is closed."""
-    if inspect.iscoroutine(value):
+    if isinstance(value, CoroutineType):
         value.close()
         return "it returned a coroutine that it did not await"
     return "" if accepts(value) else f"it returned {type(value).__name__}, expected {accepts}"

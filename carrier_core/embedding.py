@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import anyio
 
 from carrier_core.dispatch import Caller, Contract, Hooks
 from carrier_core.errors import CarrierError, PluginError, ProviderError
-from carrier_core.messages import InboundKind, Memory
+from carrier_core.messages import InboundKind
 from carrier_core.things import Embedder
 
 if TYPE_CHECKING:
@@ -21,11 +22,14 @@ BATCH = 64
 """Memories that are embedded in one call."""
 LETTERS = 6_000
 """Characters of a text that are embedded: services refuse more than some 8,000 tokens."""
+PLAIN = "Good morning."
+"""What any embedder takes: tells one that refuses a text from one that refuses everything."""
 QUESTION = 1.0
 """Seconds for embedding what is recalled for: half of what context has, so that it goes on without a vector."""
 SOON, LATE = 1.0, 300.0
 """Seconds after a failure before the next attempt: the first, and at most."""
 
+_REFUSALS = ("invalid", "refused")
 _ENDED = ("turn_completed", "turn_failed")
 
 Vector = tuple[float, ...]
@@ -103,11 +107,12 @@ class Embedding:
             if told:
                 made = await self._ask(self._host.hooks, self._caller, tuple(text for _, text in told))
         except CarrierError as error:
-            if len(told) > 1 or not _refused(error):
-                self._size = max(1, self._size // 2)
+            self._size = max(1, self._size // 2)
+            if len(told) > 1 or not _lasting(error):
                 raise
+            await self._ask(self._host.hooks, self._caller, (PLAIN,))  # raises if it is not the text
             made = ((),)
-            self._left_out(waiting, error)
+            self._left_out(told[0][0], error)
         vectors = dict(zip((key for key, _ in told), made, strict=True))
         await memory.embed(self.model, tuple((key, vectors.get(key, ())) for key, _ in texts))
         self._size = min(BATCH, 2 * self._size)
@@ -117,7 +122,7 @@ class Embedding:
         self, hooks: Hooks, caller: Caller[..., tuple[Vector, ...]], texts: tuple[str, ...]
     ) -> tuple[Vector, ...]:
         made = await hooks.call(caller, tuple(text[:LETTERS] for text in texts))
-        if made is None or len(made) != len(texts) or any(len(vector) != self._dimension for vector in made):
+        if made is None or len(made) != len(texts) or not all(_fits(vector, self._dimension) for vector in made):
             plugin = caller.impls[0].plugin
             problem = f"{plugin} did not return a vector of {self._dimension} numbers for each of {len(texts)} texts."
             raise PluginError(problem, plugin=plugin, hook=caller.hook)
@@ -129,11 +134,17 @@ class Embedding:
         self._host.degraded[self._key] = why
         self._host.log.warning("embedding_failed", model=self.model, error=why)
 
-    def _left_out(self, memories: Iterable[Memory], error: CarrierError) -> None:
-        for memory in memories:
-            self._host.log.warning("memory_not_embedded", model=self.model, memory=memory.id, error=error.message)
+    def _left_out(self, memory: str, error: CarrierError) -> None:
+        self._host.log.warning("memory_not_embedded", model=self.model, memory=memory, error=error.message)
 
 
-def _refused(error: CarrierError) -> bool:
-    """Whether it is about the text, and will be the same tomorrow."""
-    return isinstance(error, ProviderError) and error.reason in ("invalid", "refused")
+def _lasting(error: CarrierError) -> bool:
+    """Whether it will be the same tomorrow."""
+    return isinstance(error, PluginError) or (isinstance(error, ProviderError) and error.reason in _REFUSALS)
+
+
+def _fits(vector: Vector, dimension: int) -> bool:
+    try:
+        return len(list(map(isfinite, vector))) == dimension
+    except TypeError:
+        return False  # not numbers

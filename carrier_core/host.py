@@ -17,6 +17,7 @@ from anyio.abc import TaskGroup
 from carrier_core import specs
 from carrier_core.agent import AgentRuntime
 from carrier_core.breaker import Quarantine
+from carrier_core.clients import LOCAL, Clients
 from carrier_core.dispatch import Caller, Failure, Hooks
 from carrier_core.errors import CarrierError, PluginError, ProviderError, Unavailable, single
 from carrier_core.events import Events
@@ -28,8 +29,6 @@ from carrier_core.messages import (
     Inbound,
     InboundKind,
     Memory,
-    Receipt,
-    ReplyPart,
     Room,
     make_id,
 )
@@ -40,32 +39,14 @@ from carrier_core.reception import clean
 from carrier_core.records import decode, encode
 from carrier_core.scheduler import Rooms, Row
 from carrier_core.table import Table
-from carrier_core.things import Accepted, Client, Embedder, Taken
+from carrier_core.things import Accepted, Embedder, Taken
 from carrier_core.why import explain, summary
 
 if TYPE_CHECKING:
     from carrier_core.embedding import Embedding
     from carrier_core.settings import Config
 
-LOCAL = "local"
-"""The platform of rooms that the command line makes, and the name of the host's own way out to them."""
-
 _REMEMBERED = 10_000  # ended turns whose summary is kept in memory, for whoever waits for one
-
-
-class Local(Client):
-    """The host's own way out: whoever waits for the turn reads the reply from its record."""
-
-    name = LOCAL
-    platform = LOCAL
-
-    async def run(self, host: object, started: Callable[[], None]) -> None:
-        """There is nothing to connect to."""
-        started()
-
-    async def send(self, part: ReplyPart) -> Receipt:
-        """Nothing has to be sent."""
-        return Receipt(part.key, at=time.time())
 
 
 class Host:
@@ -110,12 +91,7 @@ class Host:
         self.ready = anyio.Event()
         self.degraded: dict[str, str] = {}
         self.embedding: Embedding | None = None
-        self.relays: dict[tuple[str, str], Registered] = {}
-        self._mode = clients
-        self._local = Registered(CORE, Local())
-        self._clients: dict[str, Registered] = {LOCAL: self._local}
-        self._up: set[str] = {LOCAL}
-        self._came_up: dict[str, anyio.Event] = {}
+        self.clients = Clients(self, clients)
         self._waiters: dict[str, anyio.Event] = {}
         self._ended: dict[str, dict[str, Json]] = {}
         self._started: list[str] = []
@@ -155,8 +131,8 @@ class Host:
         self._start_embedding()
         for name in self.config.settings.agents:
             await self._start_agent(name)
-        await self._start_clients()
-        if self._mode == "daemon":
+        await self.clients.start(self._group)
+        if self.clients.mode == "daemon":
             await self._recover()
         gc.freeze()  # what starting made lives as long as the process: collecting it again and again costs each turn
         self.ready.set()
@@ -233,6 +209,7 @@ class Host:
             if older is not None:
                 made[name].inherit(older)
         started = [name for name in made if name not in self.agents]
+        gone = [agent for name, agent in self.agents.items() if name not in made]
         self.config, self.agents = config, made
         self.budgets.clear()
         self.budgets.update(config.settings.limits.budgets)
@@ -242,76 +219,24 @@ class Host:
             if name in started:
                 stop: Caller[..., None] = table.caller(specs.stop_agent)
                 await self.hooks.ordered(table.caller(specs.start_agent), stop, lambda plugin: False, agent)
+        for agent in gone:
+            await self._stop_agent(agent)
         return tuple(again)
 
-    async def _start_clients(self) -> None:
-        required = self.config.settings.plugins.required
-        for entry in self.plugins.all(Client):
-            client = entry.thing
-            if not isinstance(client, Client) or self._mode == "none":
-                continue
-            if client.interactive != (self._mode == "interactive"):
-                continue
-            self._clients[client.name] = entry
-            if client.interactive:
-                self._up.add(client.name)
-                continue
-            up = anyio.Event()
-            self._group.start_soon(self._keep_running, client, up)
-            if entry.plugin in required:
-                with anyio.move_on_after(60.0):
-                    await up.wait()
-                if not up.is_set():
-                    raise Unavailable(f"The client {client.name} is required and did not come up within 60 s.")
-
-    async def _keep_running(self, client: Client, up: anyio.Event) -> None:
-        """Run a client until the host stops; a failure is reported and it is run again, after a while."""
-        delay = 1.0
-
-        def started() -> None:
-            nonlocal delay
-            delay = 1.0
-            self._up.add(client.name)
-            self.degraded.pop(f"client {client.name}", None)
-            up.set()
-            self._came_up.setdefault(client.name, anyio.Event()).set()
-            self.log.info("client_started", client=client.name)
-
-        while True:
-            try:
-                await client.run(ClientView(self, client), started)
-                why = "it ended"
-            except (Exception, SystemExit) as error:
-                why = f"{type(error).__name__}: {error}"
-            self._up.discard(client.name)
-            self.degraded[f"client {client.name}"] = why
-            self.log.error("client_failed", client=client.name, error=why, again_in=delay)
-            await anyio.sleep(delay)
-            delay = min(delay * 2, 60.0)
+    async def _stop_agent(self, agent: AgentRuntime) -> None:
+        await self.hooks.unwind(agent.table("").caller(specs.stop_agent), [*self.plugins.found, CORE], agent)
 
     async def _recover(self) -> None:
         """Take up what an earlier process left: turns in the middle end visibly, messages that wait are answered."""
         for record in await self.store.journal.unfinished():
             if record.agent in self.agents:
                 for part in await self.agents[record.agent].give_up(record):
-                    self._group.start_soon(self._tell, part)
+                    self._group.start_soon(self.clients.tell, part)
         for agent, room in await self.store.journal.ready():
             if agent not in self.agents:
                 continue
             for row in await self.store.journal.pending(agent, room):
                 self.rooms.push(agent, room, Row(row.seq, decode(row.payload, Inbound)))
-
-    async def _tell(self, part: ReplyPart) -> None:
-        """Deliver a notice as soon as its client is up."""
-        entry = self._clients.get(part.client)
-        if entry is None:
-            self.log.warning("notice_not_delivered", client=part.client, turn=part.turn)
-            return
-        await self._came_up.setdefault(part.client, anyio.Event()).wait()
-        try:
-            await self.hooks.call(self.table.method(entry, Client.send), part)
-        except CarrierError as error:
-            self.log.warning("notice_not_delivered", client=part.client, turn=part.turn, error=error.message)
 
     async def _stop(self) -> None:
         """Let running turns end, within the limit; then stop agents and plugins, the last started first."""
@@ -322,8 +247,7 @@ class Host:
         if self.embedding is not None:
             self.embedding.stop()
         for agent in reversed(self.agents.values()):
-            table = agent.table("")
-            await self.hooks.unwind(table.caller(specs.stop_agent), [*self.plugins.found, CORE], agent)
+            await self._stop_agent(agent)
         await self.hooks.unwind(self.table.caller(specs.stop_host), self._started, self)
         self.events.close()
 
@@ -346,7 +270,7 @@ class Host:
                 return self._drop(inbound, received.reason)
             assert isinstance(received, Inbound)
             inbound = received
-        hearing = [agent for agent in self._hearing(inbound)]
+        hearing = list(self._hearing(inbound))
         if not hearing:
             return self._drop(inbound, f"no agent hears the client {inbound.client}")
         if inbound.kind is not InboundKind.MESSAGE:
@@ -404,7 +328,10 @@ class Host:
     # --- turns ---
 
     async def _handle(self, agent: str, row: Row) -> None:
-        runtime = self.agents[agent]
+        runtime = self.agents.get(agent)
+        if runtime is None:
+            self.log.warning("message_kept", agent=agent, room=row.inbound.room.id, why="the agent was taken out")
+            return
         try:
             await runtime.handle(row)
         except Exception as error:
@@ -470,7 +397,7 @@ class Host:
 
     def outlet(self, client: str, room: str) -> Registered | None:
         """The way out to a room: a connection to this daemon that has it open, or the client if it runs here."""
-        return self.relays.get((client, room)) or self._clients.get(client)
+        return self.clients.outlet(client, room)
 
     async def status(self) -> dict[str, Json]:
         """What the daemon is doing."""
@@ -478,7 +405,7 @@ class Host:
             "ready": self.ready.is_set(),
             "pid": os.getpid(),
             "agents": list(self.agents),
-            "clients": {name: name in self._up for name in self._clients if name != LOCAL},
+            "clients": self.clients.status(),
             "plugins": {name: plugin.state for name, plugin in self.plugins.found.items()},
             "degraded": dict(self.degraded),
             "quarantined": [f"{plugin}:{hook}" for plugin, hook in self.quarantine.quarantined()],
@@ -507,41 +434,6 @@ class Host:
     def _unobserved(self, failure: Failure) -> None:
         """A watcher of events failed: logged only, because an event about it could fail it again."""
         self.log.warning("plugin_failed", plugin=failure.plugin, hook=failure.hook, how=failure.how, message=failure.message)
-
-
-class ClientView:
-    """The host as one client sees it."""
-
-    def __init__(self, host: Host, client: Client) -> None:
-        self._host = host
-        self._client = client
-
-    @property
-    def agents(self) -> tuple[str, ...]:
-        """The names of the agents that this client speaks for."""
-        return tuple(name for name, agent in self._host.agents.items() if agent.hears(self._client.name))
-
-    async def accept(self, inbound: Inbound) -> Accepted:
-        """Hand over what came in; it is marked as coming through this client."""
-        if inbound.client != self._client.name:
-            inbound = msgspec.structs.replace(inbound, client=self._client.name)
-        return await self._host.accept(inbound)
-
-    async def wait(self, turn: str) -> dict[str, Json]:
-        """Wait until a turn has ended."""
-        return await self._host.wait(turn)
-
-    async def why(self, turn: str) -> dict[str, Json]:
-        """Why an agent said what it said."""
-        return await self._host.why(turn)
-
-    async def status(self) -> dict[str, Json]:
-        """What the daemon is doing."""
-        return await self._host.status()
-
-    async def reset(self, agent: str, room: str) -> int:
-        """Forget the conversation of a room."""
-        return await self._host.reset(agent, room)
 
 
 def _section(config: Config, key: str) -> object:

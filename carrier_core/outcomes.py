@@ -7,7 +7,6 @@ import msgspec
 from carrier_core.messages import Entity, OpenEnum, Reply, Room, World
 from carrier_core.prompts import Json, Usage
 
-
 # --- how it went ---------------------------------------------------------------------------------------------------------
 
 

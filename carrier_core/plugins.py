@@ -16,7 +16,17 @@ import pluggy
 
 from carrier_core import defaults, specs
 from carrier_core._version import __version__
-from carrier_core.discovery import GROUP, Plugin, Registered, check_version, installed, line_in, loading_error, single_files
+from carrier_core.configfile import is_folder
+from carrier_core.discovery import (
+    GROUP,
+    Plugin,
+    Registered,
+    check_version,
+    installed,
+    line_in,
+    loading_error,
+    single_files,
+)
 from carrier_core.dispatch import CORE, PROJECT, Contract, contract_of
 from carrier_core.errors import CarrierError, ConfigError, PluginError
 from carrier_core.memory import Store
@@ -82,7 +92,8 @@ class Plugins:
         """Find what is installed and what lies in the plugin folder, and which of it is enabled; imports nothing."""
         there = (plugin for plugin in installed() if plugin.name not in self._extra)
         extra = (Plugin(name, "given", module=module) for name, module in self._extra.items())
-        for plugin in (*extra, *there, *single_files(self.config.plugin_folder)):
+        files = self.config.plugin_folder if is_folder(self.config.plugin_folder) else None
+        for plugin in (*extra, *there, *(single_files(files) if files else ())):
             other = self.found.get(plugin.name)
             if other is not None:
                 self._duplicate(plugin, other)
@@ -94,7 +105,7 @@ class Plugins:
             for position, name in enumerate(getattr(chosen, key)):
                 if name not in self.found:
                     self.faults.append(self._not_installed(key, position, name))
-        if "folder" in chosen.model_fields_set and not self.config.plugin_folder.is_dir():
+        if "folder" in chosen.model_fields_set and not files:
             problem = f"There is no folder {self.config.plugin_folder}."
             self.faults.append(self.config.fault(("plugins", "folder"), problem, "Make it, or correct `folder`."))
 
@@ -187,7 +198,7 @@ class Plugins:
         try:
             act(plugin)
         except CarrierError as error:
-            self._fail(plugin, error)
+            self._fail(plugin, self._placed(plugin, error))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # sys.exit() of a module, for one
@@ -205,6 +216,15 @@ class Plugins:
             self.faults.append(error)
         else:
             plugin.fault = self._fault_of(plugin, error)
+
+    def _placed(self, plugin: Plugin, error: CarrierError) -> CarrierError:
+        """An error about a file that the plugin's settings name is, without a line in that file, one of these settings."""
+        if isinstance(error, ConfigError) and error.line is None and plugin.settings is not None:
+            section = section_of(plugin.name, type(plugin.settings)).split(".", 1)
+            for key, value in plugin.settings:
+                if error.file is not None and str(value) == error.file:
+                    return self.config.fault((*section, key), error.message, error.remedy)
+        return error
 
     def _fault_of(self, plugin: Plugin, error: CarrierError) -> ConfigError:
         """The error on the line that enables the plugin, or in its file where it is a single one."""

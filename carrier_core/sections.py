@@ -150,7 +150,7 @@ class AgentMemory(_Section):
         "room",
         description='Which messages are recalled: "room", those of the room; "audience", all that those in it may know.',
     )
-    results: Count = Field(5, description="Memories that one recall gives at most.")
+    results: int = Field(5, gt=0, le=1000, description="Memories that one recall gives at most.")
     threshold: float = Field(0.0, ge=0, description="The least score of a memory that is recalled.")
 
 
@@ -171,7 +171,7 @@ class AgentSettings(_Section):
         '"provider".',
     )
     burst: Literal["each"] = Field("each", description="Messages that arrive during a turn: each is answered.")
-    conversation_length: int = Field(32, ge=0, description="Messages of history that the model is shown.")
+    conversation_length: int = Field(32, ge=0, le=10_000, description="Messages of history that the model is shown.")
     failure: Word = Field(
         "Sorry, something went wrong on my side and I could not answer that. Please try again.",
         description="What the room is told when a turn fails.",

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from carrier_core.configfile import Document, find_config, read_document
+from carrier_core.configfile import Document, find_config, is_file, path_below, read_document
 from carrier_core.environment import Layer, Variable, read_layers
 from carrier_core.errors import ConfigError
 from carrier_core.faults import Location, nearest, translate
@@ -112,7 +112,7 @@ class Config:
     @property
     def plugin_folder(self) -> Path:
         """Where single-file plugins are looked for; it need not exist."""
-        return self.folder / self.settings.plugins.folder
+        return path_below(self.folder, self.settings.plugins.folder)
 
     def fault(self, path: KeyPath, message: str, remedy: str) -> ConfigError:
         """A fault that somebody else found in the value at ``path``, such as ``("plugins", "enabled", 0)``: it gets
@@ -127,8 +127,8 @@ class Config:
         from carrier_core.characterfile import find_character  # with the templates, which most commands do not need
 
         name = self.settings.agents[agent].character
-        if (self.folder / name).is_file():
-            return self.folder / name
+        if is_file(path_below(self.folder, name)):
+            return path_below(self.folder, name)
         try:
             return find_character(name, self.folder / "characters")
         except ConfigError as error:
@@ -275,8 +275,10 @@ class Config:
         """Relative paths in a plugin's settings are seen from this file's folder, like all others in it."""
         if settings is None:
             return None
-        paths = {name: value for name in type(settings).model_fields if isinstance(value := getattr(settings, name), Path)}
-        moved = {name: self.folder / path.expanduser() for name, path in paths.items()}
+        paths = {
+            name: value for name in type(settings).model_fields if isinstance(value := getattr(settings, name), Path)
+        }
+        moved = {name: path_below(self.folder, path) for name, path in paths.items()}
         return settings.model_copy(update=moved) if moved != paths else settings
 
     def _in_order(self, faults: Iterable[ConfigError]) -> tuple[ConfigError, ...]:

@@ -15,9 +15,8 @@ from operator import is_
 
 import msgspec
 
-from carrier_core.dispatch import Impl
+from carrier_core.dispatch import CORE, Impl
 from carrier_core.messages import Memory, Part, Recalled, Reply
-from carrier_core.dispatch import CORE
 from carrier_core.prompts import ActionCall, ActionResult, Completion, Json, Prompt, PromptMessage, Source, State
 from carrier_core.provenance import AGENT, OPERATOR, Audience, Provenance, derive, outside
 
@@ -162,7 +161,7 @@ class Stamp:
     def _prompt(self, prompt: Prompt, plugin: str, hook: str) -> Prompt:
         if plugin == CORE:  # it is made of what was stamped before: no need to make it again
             parts = [part for message in prompt.messages for part in message.parts]
-            if all([part.provenance is not None for part in parts]):
+            if all(part.provenance is not None for part in parts):
                 self._vouched.update([(id(part), part) for part in parts])
                 return prompt
         messages = tuple([self._message(message, plugin, hook) for message in prompt.messages])

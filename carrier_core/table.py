@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from carrier_core.breaker import Quarantine
-from carrier_core.dispatch import Accepts, Caller, Contract, Impl, Verb, accepts_of, contract_of
 from carrier_core.discovery import Registered
+from carrier_core.dispatch import CORE, Accepts, Caller, Contract, Impl, Verb, accepts_of, contract_of
+
+if TYPE_CHECKING:
+    from carrier_core.plugins import Plugins
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 import msgspec
 
 from carrier_core import specs
+from carrier_core.discovery import Registered
 from carrier_core.dispatch import Caller, Failure, Hooks, Trace, running
 from carrier_core.errors import CarrierError, PluginError
 from carrier_core.messages import (
@@ -25,7 +26,6 @@ from carrier_core.messages import (
     make_id,
 )
 from carrier_core.outcomes import Event, Step
-from carrier_core.discovery import Registered
 from carrier_core.prompts import ActionCall, ActionResult, Completion, Prompt, State, Usage
 from carrier_core.provenance import Audience, Provenance, Readers, outside, person
 from carrier_core.stamp import Stamp

@@ -143,9 +143,7 @@ def _method(name: str, member: object) -> list[str]:
     if isinstance(member, property):
         code = f"{name}: {code.rpartition(' -> ')[2]}"
     told = f" ({', '.join(words)})" if words else ""
-    first, *rest = markdown(function.__doc__).split("\n\n")
-    text = "\n\n".join([first, *rest]).replace("\n", "\n  ")
-    return [f"- `{code}`{told}\n\n  {text}\n"]
+    return [f"- `{code}`{told}\n\n{textwrap.indent(markdown(function.__doc__), '  ')}\n"]
 
 
 def _annotation(cls: type, name: str) -> str:
@@ -158,7 +156,9 @@ def turn() -> str:
     source = inspect.getsource(Turn)
     public = source.partition("# --- who and where ---")[2].partition("# --- what the pipeline uses ---")[0]
     names = re.findall(r"^    (?:async )?def (\w+)\(", public, flags=re.MULTILINE)
-    return "\n".join([markdown(Turn.__doc__) + "\n", *[line for name in names for line in _method(name, vars(Turn)[name])]])
+    return "\n".join(
+        [markdown(Turn.__doc__) + "\n", *[line for name in names for line in _method(name, vars(Turn)[name])]]
+    )
 
 
 # --- configuration.md ---------------------------------------------------------------------------------------------------
@@ -209,7 +209,8 @@ def _model(annotation: object) -> type[BaseModel]:
 
 
 def _tables(name: str, model: type[BaseModel], beside: str = "") -> list[str]:
-    lines = [f"### `[{name}]`{beside}\n", _without_name(markdown(model.__doc__)) + "\n"]
+    told = _without_name(markdown(model.__doc__))
+    lines = [f"### `[{name}]`{beside}\n", *([told + "\n"] if told else [])]
     lines += ["| Key | Value | Default | Meaning |", "|---|---|---|---|"]
     inner = []
     for key, field in model.model_fields.items():

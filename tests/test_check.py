@@ -166,6 +166,8 @@ KEYS = {
     "zero seconds": ("[agents.bot.limits]\nseconds = 0 #!\n", "must be more than 0, not 0", "300"),
     "empty text": ('[memory]\nstore = "" #!\n', "must be text that is not empty", "leave it out"),
     "no finite number": ("[limits]\nstop_seconds = inf #!\n", "inf is no number to work with", "finite"),
+    "above the most": ("[agents.bot]\nconversation_length = 99999999999 #!\n", "must be at most 10000", "32"),
+    "NUL": ('[agents.bot]\ncharacter = "a\\u0000b" #!\n', "A text holds the character NUL.", "Take it out."),
     "agent's name": ('[agents."a b"] #!\n', "an agent's name begins with a letter", "Rename it"),
     "burst": ('[agents.bot]\nburst = "later" #!\n', 'must be "each", not "later"', "the default is"),
     "log level": ('[log]\nlevel = "loud" #!\n', "`level` in [log] must be", "info"),
@@ -237,6 +239,14 @@ NAMES = {
         "carrier-memory-sqlite?",
     ),
     "allowed action": ('[policy]\nallow = ["fly"] #!\n', "There is no action fly.", "There are: "),
+    "character of nobody's home": ('[agents.bot]\ncharacter = "~nobody-here/x.toml" #!\n', "does not exist", "correct the path"),
+    "name that no file can have": (f'[agents.bot]\ncharacter = "{"x" * 300}" #!\n', "does not exist", "there: bot"),
+    "folder that cannot be": (f'[plugins]\nfolder = "{"x" * 300}" #!\n', "There is no folder", "correct `folder`"),
+    "file in a plugin's settings": (
+        '[plugin.carrier-provider-scripted]\nrules = "nope.toml" #!\n',
+        "cannot be read: No such file",
+        "Correct the path, or write the file.",
+    ),
     "store": ('[memory]\nstore = "sqlit" #!\n', "There is no store sqlit.", "There are: sqlite."),
     "no store": (
         '[plugins]\nenabled = ["carrier-provider-scripted"] #!\n',

@@ -558,6 +558,14 @@ class Parsing(InMemoryMemory):
         return await super().recall(query)
 
 
+@breaks_store("test_a_vector_finds_nothing_outside_of_its_audience")
+class VectorsForAll(InMemoryMemory):
+    async def recall(self, query):
+        found = await super().recall(query)
+        near = [self.memories[key] for key in self._vectors.get(query.model, {})]
+        return found or tuple(Recalled(memory, 1.0) for memory in near if query.vector)
+
+
 @breaks_store("test_a_newcomer_is_told_once")
 class AlwaysNew(InMemoryMemory):
     def join(self, agent, connection):

@@ -167,6 +167,21 @@ async def test_a_text_that_is_refused_is_left_out_and_the_rest_goes_on(make_host
     assert plugin.found[0] == "My automobile is red."
 
 
+async def test_an_embedder_that_refuses_everything_is_asked_again_later(make_host):
+    meaning = Meaning()
+    plugin = Remembering(meaning)
+    async with make_host([plugin]) as running:
+        meaning.hates = " "
+        await running.ask("My automobile is red.")
+        with anyio.fail_after(10):
+            while embedding.PLAIN not in meaning.embedded:
+                await anyio.lowlevel.checkpoint()
+        meaning.hates = ""
+        await embedded(running)
+        await running.ask("What car do I have?")
+    assert plugin.found[0] == "My automobile is red."
+
+
 async def test_vectors_of_the_wrong_length_are_not_kept(make_host):
     meaning = Meaning()
     meaning.width = 5

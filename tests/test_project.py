@@ -26,10 +26,10 @@ TOP_LEVEL = frozenset(
 
 # The modules of the core: each may import those before it, none after it. `__init__` names all of them, lazily.
 ORDER = (
-    "_version errors provenance messages prompts outcomes records journal memory breaker dispatch things specs "
-    "keylines configfile shape sections environment faults overrides handlebars sandbox templates character eliza "
-    "characterfile settings plugins policy "
-    "turn pipeline agent host scheduler daemon cli testing"
+    "_version errors provenance messages prompts outcomes records journal memory breaker discovery dispatch things specs "
+    "policy ledger scheduler reception logs keylines configfile shape sections environment faults overrides handlebars "
+    "sandbox templates character eliza characterfile settings embedding signatures stamp table events turn pipeline "
+    "defaults plugins agent why host checking control daemon cli testing"
 ).split()
 
 # What the core may not name, in code, text or comment, besides the plugins in this tree: a special case for one of

@@ -269,6 +269,16 @@ def test_a_provider_that_gives_back_a_part_of_its_prompt_gives_back_all_of_it(as
     assert {*made.parts[0].provenance.origins} == WHOLE
 
 
+def test_a_provider_that_says_again_what_it_said_has_been_asked_again(asked):
+    asked.prompt = prompt_of(CHARACTER, QUESTION)
+    call = ActionCall("1", "pay", {})
+    made = asked.answer(by("plain", "generate"), Completion((Part("Yes."),), (call,)))
+    asked.prompt = prompt_of(CHARACTER, QUESTION, DOCUMENT)
+    again = asked.answer(by("plain", "generate"), made)
+    for each in (*again.parts, *again.calls):
+        assert {*each.provenance.origins} == WHOLE
+
+
 def test_a_call_alone_cannot_bring_its_own_provenance(asked):
     for hook in ("generate", "transform_completion"):
         forged = ActionCall("1", "pay", {"to": "me"}, Provenance((OPERATOR,), EVERYONE, "trusted", "generate"))

@@ -13,8 +13,6 @@ from carrier_core.cli import place
 from carrier_core.errors import CarrierError, ConfigError, single
 
 if TYPE_CHECKING:
-    from carrier_core.control import Remote
-    from carrier_core.host import Host
     from carrier_core.plugins import Plugins
     from carrier_core.prompts import Json
     from carrier_core.settings import Config
@@ -120,7 +118,7 @@ async def _converse(args: argparse.Namespace, state: Path) -> int:
             await _talk(client, remote, args)
             group.cancel_scope.cancel()
     else:
-        from carrier_core.host import ClientView
+        from carrier_core.clients import ClientView
 
         async with Host(config, state, plugins=plugins, clients="interactive").running() as host:
             await _talk(client, ClientView(host, client), args)

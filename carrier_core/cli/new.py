@@ -20,7 +20,7 @@ from carrier_core.errors import CarrierError, ConfigError
 SKELETONS = Path(__file__).parent / "skeletons"
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
-_LONGEST = 64  # characters of a name, which is part of file names and of environment variables
+_LONGEST = 48  # characters of a name, so that lines with it stay within the length of a line
 
 
 class Skeleton(NamedTuple):
@@ -152,7 +152,8 @@ def _write(whole: Path, files: dict[Path, str]) -> None:
         elif whole.is_file():
             whole.unlink()
         raise _refusal(
-            f"{whole} cannot be written: {error.strerror or error}.", "Choose a place that you can write to: --into DIR."
+            f"{whole} cannot be written: {error.strerror or error}.",
+            "Choose a place that you can write to: --into DIR.",
         ) from error
 
 

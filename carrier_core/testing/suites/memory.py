@@ -226,6 +226,33 @@ class MemoryLaws:
         assert await self._recalled(store, scene.query("white (lighthouse")) == {said.id}
         assert await store.memory.get((said.id,)) == (said,)
 
+    @pytest.mark.anyio
+    async def test_a_vector_finds_nothing_outside_of_its_audience(self, store: Store) -> None:
+        """A store that keeps vectors finds by them what shares no word with the query: of that embedder, as long as it is
+        neither edited nor forgotten, and only where every reader may know it."""
+        scene, model = Scene(), "test/8"
+        said = scene.memory("My automobile is scarlet.")
+        secret = scene.memory("My van is blue.", audience=Audience((ROOM.id,), (BEA.id,)), kind=MemoryKind.FACT)
+        there = scene.memory("My lorry is green.", room=OTHER)
+        await store.memory.put((said, secret, there))
+        waiting = await store.memory.unembedded(model, limit=9)
+        if not waiting:
+            return  # it keeps none
+        assert {memory.id for memory in waiting} == {said.id, secret.id, there.id}
+        vector = (1.0, -0.5, 0.25, 1.0, 0.5, -1.0, 0.125, 1.0)
+        await store.memory.embed(model, tuple((memory.id, vector) for memory in waiting))
+        assert await store.memory.unembedded(model, limit=9) == ()
+        ana = Readers(ROOM.id, (ANA.id,), (ROOM.id,))
+        query = msgspec.structs.replace(scene.query("Which car?", room="", readers=ana), vector=vector, model=model)
+        assert await self._recalled(store, query) == {said.id}
+        assert await self._recalled(store, msgspec.structs.replace(query, model="other/8")) == set()
+        await store.memory.put((msgspec.structs.replace(said, content=(Part("I sold it."),)),))
+        assert [memory.id for memory in await store.memory.unembedded(model, limit=9)] == [said.id]
+        assert await self._recalled(store, query) == set()
+        await store.memory.embed(model, ((said.id, vector),))
+        await store.memory.forget((said.id,))
+        assert await self._recalled(store, query) == set()
+
     # --- people and rooms ---
 
     @pytest.mark.anyio

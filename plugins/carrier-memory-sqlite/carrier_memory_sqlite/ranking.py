@@ -78,13 +78,16 @@ def fuse(
     """All rows that were found by their words or by their meaning, each with its score (about 1 at most), best first."""
     if not cosines:
         return list(words)
-    best = max((score for score, _ in words), default=1.0)
-    fused = {row: WORDS * score / best for score, row in words}
-    low, high = min(cosines.values()), max(cosines.values())
     bearing = _bearing(of_self, of_agent)
+    # Scaled by what they matched alone: else a question that matches, and nothing else does, would become the best.
+    best = max((score / bearing[row & TRAITS] for score, row in words), default=1.0)
+    fused = {row: WORDS * score / best for score, row in words}
+    # Where all there is bears on the query the least of it does too; and the same question asked before is no measure.
+    low = min(ALIKE, *cosines.values())
+    high = max((cosine for row, cosine in cosines.items() if not row & QUESTION), default=1.0)
     for row, cosine in cosines.items():
         if row in fused or cosine >= ALIKE:
-            scaled = (cosine - low) / (high - low) if high > low else 1.0
+            scaled = min(1.0, (cosine - low) / (high - low)) if high > low else 1.0
             fused[row] = fused.get(row, 0.0) + MEANING * scaled * bearing[row & TRAITS]
     return sorted(((score, row) for row, score in fused.items()), reverse=True)
 

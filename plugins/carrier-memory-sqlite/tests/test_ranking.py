@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from carrier_memory_sqlite.ranking import Found, rank
+from carrier_memory_sqlite.ranking import ALIKE, Found, fuse, rank
 from carrier_memory_sqlite.shelves import AGENT, QUESTION, SELF, length_trait, pack
 
 WORDS = length_trait(8)
@@ -52,3 +52,26 @@ def test_who_asks_of_themselves_wants_what_was_told_of_self():
 def test_equals_are_parted_by_recency():
     rows = [pack(1, place, WORDS) for place in (10, 30, 50)]
     assert order(Found(0, 1.0, rows)) == rows[::-1]
+
+
+def fused(words: list[tuple[float, int]], cosines: dict[int, float]) -> list[int]:
+    return [row for _, row in fuse(words, cosines, of_self=False, of_agent=False)]
+
+
+def test_without_vectors_the_words_decide():
+    assert fused([(2.0, 5), (1.0, 7)], {}) == [5, 7]
+
+
+def test_what_has_words_and_meaning_comes_before_what_has_one():
+    both, words, meaning = (pack(1, place, WORDS) for place in (10, 20, 30))
+    assert fused([(3.0, words), (2.9, both)], {both: 0.6, meaning: 0.61, words: 0.1})[0] == both
+
+
+def test_what_is_like_nothing_is_found_by_its_words_alone():
+    words, unlike = pack(1, 10, WORDS), pack(1, 20, WORDS)
+    assert fused([(1.0, words)], {words: 0.0, unlike: ALIKE - 0.01}) == [words]
+
+
+def test_the_same_question_asked_before_is_no_answer():
+    asked, answer = pack(1, 10, WORDS | QUESTION), pack(1, 20, WORDS)
+    assert fused([(0.1, asked)], {asked: 1.0, answer: 0.3}) == [answer, asked]
