@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from carrier_core._version import __version__
     from carrier_core.agent import AgentRuntime
     from carrier_core.character import Character, CharacterView
-    from carrier_core.dispatch import Verb, impl, method, step
+    from carrier_core.contract import Verb, impl, method, step
     from carrier_core.eliza import eliza_values, render_view
     from carrier_core.errors import (
         CarrierError,
@@ -80,9 +80,9 @@ if TYPE_CHECKING:
     )
     from carrier_core.provenance import (
         AGENT,
-        Audience,
         EVERYONE,
         OPERATOR,
+        Audience,
         Provenance,
         Readers,
         derive,
@@ -91,7 +91,7 @@ if TYPE_CHECKING:
     )
     from carrier_core.records import Unrecognised, decode, encode
     from carrier_core.settings import PluginSettings, secret, well_known
-    from carrier_core.templates import Rendered, SYSTEM_TEMPLATE, render
+    from carrier_core.templates import SYSTEM_TEMPLATE, Rendered, render
     from carrier_core.things import (
         Accepted,
         Action,
@@ -113,7 +113,7 @@ _HOME = {
     "_version": "__version__",
     "agent": "AgentRuntime",
     "character": "Character CharacterView",
-    "dispatch": "Verb impl method step",
+    "contract": "Verb impl method step",
     "eliza": "eliza_values render_view",
     "errors": "CarrierError ConfigError Fenced InDoubt NotDone PluginError ProviderError Rejected Unavailable",
     "host": "Host",
@@ -133,6 +133,9 @@ _MODULES = {name: module for module, names in _HOME.items() for name in names.sp
 
 __all__ = [
     "AGENT",
+    "EVERYONE",
+    "OPERATOR",
+    "SYSTEM_TEMPLATE",
     "Accepted",
     "Action",
     "ActionCall",
@@ -157,7 +160,6 @@ __all__ = [
     "Decision",
     "Draft",
     "Drop",
-    "EVERYONE",
     "Effect",
     "Embedder",
     "Entity",
@@ -180,7 +182,6 @@ __all__ = [
     "Message",
     "NotDone",
     "NotSent",
-    "OPERATOR",
     "Outcome",
     "Part",
     "PartKind",
@@ -204,7 +205,6 @@ __all__ = [
     "Room",
     "RoomKind",
     "Ruling",
-    "SYSTEM_TEMPLATE",
     "Sent",
     "Source",
     "State",

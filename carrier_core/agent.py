@@ -12,7 +12,6 @@ import msgspec
 
 from carrier_core import pipeline, specs
 from carrier_core.errors import CarrierError, ConfigError
-from carrier_core.journal import StoredPart
 from carrier_core.ledger import Ledger
 from carrier_core.messages import Entity, Part, Reply, ReplyPart, make_id
 from carrier_core.outcomes import Outcome, Ran, Status, StepRecord, TurnRecord
@@ -103,7 +102,9 @@ class AgentRuntime:
         if entry is None or not isinstance(entry.thing, Kind):
             kinds = things_named(self.host.plugins.all(Kind))
             raise self._config.fault(
-                ("agents", self.name, "kind"), f"There is no kind of agent {self.settings.kind}.", f"There are: {kinds}."
+                ("agents", self.name, "kind"),
+                f"There is no kind of agent {self.settings.kind}.",
+                f"There are: {kinds}.",
             )
         return entry.thing
 
@@ -325,8 +326,12 @@ def _record(turn: Turn, outcome: Outcome, digests: tuple[str, ...], *, trace: bo
         turn.started,
         outcome,
         round((time.perf_counter() - turn.clock) * 1000, 3),
-        tuple([StepRecord(d.name, d.at, round(d.duration_ms, 3), _value(d.value)) for d in turn.steps]) if trace else (),
-        tuple([Ran(r.step, r.hook, r.plugin, round(r.seconds * 1000, 3), r.result, describe(r.value)) for r in turn.trace])
+        tuple([StepRecord(d.name, d.at, round(d.duration_ms, 3), _value(d.value)) for d in turn.steps])
+        if trace
+        else (),
+        tuple(
+            [Ran(r.step, r.hook, r.plugin, round(r.seconds * 1000, 3), r.result, describe(r.value)) for r in turn.trace]
+        )
         if trace
         else (),
         tuple(turn.used),

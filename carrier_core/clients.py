@@ -10,8 +10,9 @@ import anyio
 import msgspec
 from anyio.abc import TaskGroup
 
-from carrier_core.dispatch import CORE, Failure
+from carrier_core.contract import CORE
 from carrier_core.errors import CarrierError, Unavailable
+from carrier_core.failures import Failure
 from carrier_core.messages import Inbound, Receipt, ReplyPart
 from carrier_core.plugins import Registered
 from carrier_core.prompts import Json

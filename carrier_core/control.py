@@ -120,13 +120,18 @@ class _Connection:
             number = cast("Json", request.get("id"))
             operation = getattr(self, f"_do_{request.get('op')}", None)
             if operation is None:
-                raise CarrierError(f"The daemon knows no operation {request.get('op')}.", remedy="Restart the older one.")
+                raise CarrierError(
+                    f"The daemon knows no operation {request.get('op')}.", remedy="Restart the older one."
+                )
             answer: Request = {"id": number, "result": await operation(request)}
         except CarrierError as error:
             fault: Request = {"message": error.message, "remedy": error.remedy, "exit_code": error.exit_code}
             answer = {"id": number, "error": fault}
         except (msgspec.MsgspecError, KeyError, TypeError) as error:
-            answer = {"id": number, "error": {"message": f"The request is not valid: {error}.", "remedy": "", "exit_code": 70}}
+            answer = {
+                "id": number,
+                "error": {"message": f"The request is not valid: {error}.", "remedy": "", "exit_code": 70},
+            }
         try:
             await self._push(answer)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from carrier_core.dispatch import impl
+from carrier_core.contract import impl
 from carrier_core.errors import ProviderError, Rejected
 from carrier_core.messages import Part, Query, Recalled, Receipt, ReplyPart, RoomKind
 from carrier_core.outcomes import Connection
@@ -91,7 +91,16 @@ async def assemble_prompt(turn: Turn, state: State) -> Prompt:
     if moving:
         messages.append(PromptMessage("system", moving))
     spoken = tuple(
-        Part(part.text, "message", turn.origin(part), "user", turn.person.name, turn.memory_id, kind=part.kind, attachment=part.attachment)
+        Part(
+            part.text,
+            "message",
+            turn.origin(part),
+            "user",
+            turn.person.name,
+            turn.memory_id,
+            kind=part.kind,
+            attachment=part.attachment,
+        )
         for part in turn.message.content
     )
     messages.append(PromptMessage("user", spoken))
@@ -137,7 +146,9 @@ async def generate(turn: Turn, prompt: Prompt) -> Completion:
         )
         prompt = Prompt(messages, prompt.tools, prompt.model, prompt.max_tokens, prompt.temperature)
     async with turn.agent.drafting(turn) as emit:
-        completion: Completion | None = await turn.hooks.call(turn.table.method(entry, Provider.generate), prompt, model, emit)
+        completion: Completion | None = await turn.hooks.call(
+            turn.table.method(entry, Provider.generate), prompt, model, emit
+        )
     if completion is None:
         raise ProviderError(f"{provider.name} returned nothing.", reason="invalid")
     return completion
@@ -187,4 +198,3 @@ async def deliver(turn: Turn, part: ReplyPart) -> Receipt:
     if receipt is None:
         raise Rejected(f"The client {part.client} gave no receipt.")
     return receipt
-

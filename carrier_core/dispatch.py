@@ -8,210 +8,22 @@ ends has failed; the verbs that go in turn arm it again for those that follow.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from contextvars import ContextVar
-from enum import StrEnum
 from time import perf_counter
-from types import CoroutineType, NoneType, UnionType, coroutine
-from typing import Any, Generic, Literal, NamedTuple, ParamSpec, TypeVar, Union, cast, get_args, get_origin, overload
+from types import coroutine
+from typing import Any, Generic, Literal, NamedTuple, ParamSpec, TypeVar, cast
 
 import anyio
-import pluggy
 
-from carrier_core.breaker import Breaker
-from carrier_core.errors import CarrierError, InDoubt, PluginError
+from carrier_core.contract import Caller, Impl
+from carrier_core.errors import PluginError
+from carrier_core.failures import PASSING, Failure, effect_error, is_cancelled, mistyped, said, stop_at_guard
 from carrier_core.prompts import Authorization, Ruling
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
-F = TypeVar("F", bound=Callable[..., object])
-
-PROJECT = "carrier"
-CORE = "carrier"
-"""The name under which the host's own implementations, the default of every step, run."""
-_spec = pluggy.HookspecMarker(PROJECT)
-_impl = pluggy.HookimplMarker(PROJECT)
-
-
-class Verb(StrEnum):
-    """How the implementations of a hook are called."""
-
-    GATHER = "gather"
-    COLLECT = "collect"
-    FIRST = "first"
-    TRANSFORM = "transform"
-    STRICTEST = "strictest"
-    OBSERVE = "observe"
-    ORDERED = "ordered"
-    AROUND = "around"
-    CALL = "call"
-
-
-class Contract(NamedTuple):
-    """What a hook promises: its verb, the seconds that one dispatch may take, and whether it acts on the world."""
-
-    verb: Verb
-    budget: float
-    effects: bool
-
-
-def step(verb: Verb, *, budget: float = 2.0, effects: bool = False) -> Callable[[F], F]:
-    """Mark a function as the specification of a hook. ``budget`` is in seconds, one deadline for the whole dispatch."""
-
-    def mark(function: F) -> F:
-        function.carrier_contract = Contract(verb, budget, effects)  # type: ignore[attr-defined]
-        return _spec(function)
-
-    return mark
-
-
-def method(*, budget: float = 2.0, effects: bool = False) -> Callable[[F], F]:
-    """Mark a method of a registered thing: it runs through dispatch under the name of the plugin that registered it."""
-
-    def mark(function: F) -> F:
-        function.carrier_contract = Contract(Verb.CALL, budget, effects)  # type: ignore[attr-defined]
-        return function
-
-    return mark
-
-
-@overload
-def impl(function: F) -> F: ...
-@overload
-def impl(*, guard: bool = False, tryfirst: bool = False, trylast: bool = False, hook: str = "") -> Callable[[F], F]: ...
-def impl(
-    function: F | None = None, *, guard: bool = False, tryfirst: bool = False, trylast: bool = False, hook: str = ""
-) -> F | Callable[[F], F]:
-    """Mark a function as the implementation of the hook that bears its name, or of ``hook``.
-
-    ``guard=True`` makes its failure, time-out, wrong type or quarantine stop the step, instead of costing only its answer.
-    ``tryfirst`` and ``trylast`` put it before or after all others; between equals the config's order counts.
-    """
-
-    def mark(marked: F) -> F:
-        marked.carrier_guard = guard  # type: ignore[attr-defined]
-        return _impl(marked, tryfirst=tryfirst, trylast=trylast, specname=hook or None)
-
-    return mark if function is None else mark(function)
-
-
-class Accepts:
-    """What a hook may answer, compiled from the return annotation of its specification."""
-
-    __slots__ = ("anything", "elements", "types")
-
-    def __init__(self, annotation: object) -> None:
-        self.types: tuple[type, ...] = ()
-        self.elements: tuple[type, ...] = ()
-        options = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
-        self.anything = annotation is None or options == (NoneType,) or Any in options or object in options
-        for option in options:
-            if get_origin(option) is tuple:
-                self.types += (tuple,)
-                self.elements += tuple(_plain(entry) for entry in get_args(option) if entry is not Ellipsis)
-            elif option is not NoneType and not self.anything:
-                self.types += (get_origin(option) or option,)
-
-    def __call__(self, value: object) -> bool:
-        if value is None or self.anything:
-            return True
-        if not isinstance(value, self.types):
-            return False
-        if self.elements and isinstance(value, tuple):
-            return all(isinstance(entry, self.elements) for entry in value)
-        return True
-
-    def __str__(self) -> str:
-        names = [
-            f"tuple[{' | '.join(entry.__name__ for entry in self.elements)}, ...]" if kind is tuple else kind.__name__
-            for kind in self.types
-        ]
-        return " or ".join([*names, "None"])
-
-
-def _plain(annotation: Any) -> type:
-    """What isinstance understands: ``tuple`` for ``tuple[float, ...]``; classes and unions as they are."""
-    origin = get_origin(annotation)
-    return cast("type", annotation if origin in (None, Union, UnionType) else origin)
-
-
-class Impl:
-    """One implementation, ready to be called: ``picks`` are the positions of the arguments that it takes."""
-
-    __slots__ = ("breaker", "function", "guard", "hook", "picks", "plugin")
-
-    def __init__(
-        self,
-        plugin: str,
-        hook: str,
-        function: Callable[..., Any],
-        breaker: Breaker,
-        *,
-        picks: tuple[int, ...] | None = None,
-        guard: bool = False,
-    ) -> None:
-        self.plugin = plugin
-        self.hook = hook
-        self.function = function
-        self.breaker = breaker
-        self.picks = picks
-        self.guard = guard
-
-    def call(self, args: Sequence[object]) -> Any:
-        """Call it with those of the hook's arguments that it declares."""
-        if self.picks is None:
-            return self.function(*args)
-        return self.function(*[args[position] for position in self.picks])
-
-
-class Caller(Generic[P, R]):
-    """A hook with the implementations that one agent uses, first to last.
-
-    Where only the host's own default is left there is no deadline to keep: what it calls of plugins has one.
-    """
-
-    __slots__ = ("accepts", "bounded", "budget", "effects", "hook", "impls", "verb")
-
-    def __init__(self, hook: str, contract: Contract, accepts: Accepts, impls: Iterable[Impl]) -> None:
-        self.hook = hook
-        self.verb, self.budget, self.effects = contract
-        self.accepts = accepts
-        self.impls = tuple(impls)
-        self.bounded = any(impl.plugin != CORE for impl in self.impls)
-
-    def only(self, impl: Impl) -> Caller[P, R]:
-        """The same hook with one of its implementations."""
-        return Caller(self.hook, Contract(self.verb, self.budget, self.effects), self.accepts, (impl,))
-
-
-def contract_of(spec: Callable[..., object]) -> Contract:
-    """The contract of a function marked with :func:`step` or :func:`method`."""
-    return cast("Contract", spec.carrier_contract)  # type: ignore[attr-defined]
-
-
-def accepts_of(spec: Callable[..., object]) -> Accepts:
-    """What the hook may answer. Only the return annotation is resolved: the others may be there for type checkers alone."""
-    annotation: object = inspect.get_annotations(spec).get("return")
-    if isinstance(annotation, str):
-        annotation = eval(annotation, spec.__globals__)  # noqa: S307 - the spec's own source, not input
-    return Accepts(annotation)
-
-
-class Failure(NamedTuple):
-    """What an implementation did instead of answering. ``how`` is raised, timed_out, mistyped, cancelled or quarantined.
-
-    ``guard``: it stops its step. ``opened``: it was the failure that quarantined the implementation.
-    """
-
-    plugin: str
-    hook: str
-    how: str
-    message: str
-    error: BaseException | None = None
-    guard: bool = False
-    opened: bool = False
 
 
 class Answer(NamedTuple, Generic[T]):
@@ -267,7 +79,7 @@ class Hooks:
     async def collect(self, caller: Caller[P, R], *args: P.args, **kwargs: P.kwargs) -> list[Answer[R]]:
         """All at once under one deadline; the answers in order, each with its plugin; a failure costs its own."""
         answers, failures = await self._together(caller, args)
-        _stop_at_guard(failures)
+        stop_at_guard(failures)
         return answers
 
     async def first(self, caller: Caller[P, R], *args: P.args, **kwargs: P.kwargs) -> Answer[R] | None:
@@ -276,7 +88,7 @@ class Hooks:
         def settle(impl: Impl, outcome: object) -> bool:
             if isinstance(outcome, Failure):
                 if caller.effects and outcome.how != "quarantined":
-                    raise _effect_error(caller, outcome)
+                    raise effect_error(caller, outcome)
                 return False
             answered.append(Answer(impl.plugin, cast("R", outcome)))
             return True
@@ -363,7 +175,7 @@ class Hooks:
         impl = caller.impls[0]
         outcome = await self._alone(caller, impl, args)
         if isinstance(outcome, Failure):
-            raise _effect_error(caller, outcome)
+            raise effect_error(caller, outcome)
         return cast("R | None", outcome)
 
     # --- how they are called ---
@@ -419,14 +231,14 @@ class Hooks:
                     outcome = await self._attempt(caller, impl, args)
                     position += 1
                     if isinstance(outcome, Failure):
-                        _stop_at_guard((outcome,))
+                        stop_at_guard((outcome,))
                     if outcome is not None and settle(impl, outcome):
                         return
                     if scope.cancel_called:
                         break  # it answered, but late: those that follow get a deadline of their own
             if scope.cancelled_caught:
                 late = self._timed_out(caller, caller.impls[position], started)
-                _stop_at_guard((late,))
+                stop_at_guard((late,))
                 if settle(caller.impls[position], late):
                     return
                 position += 1
@@ -450,20 +262,20 @@ class Hooks:
                 impl.breaker.released()
                 raise
             return self._failed(impl, "cancelled", "it awaited something that was cancelled", started, error)
-        except _PASS:
+        except PASSING:
             impl.breaker.released()
             raise
         except BaseException as error:
-            return self._failed(impl, "raised", _said(error), started, error)
+            return self._failed(impl, "raised", said(error), started, error)
         finally:
             running.reset(token)
         if value is not None:
-            wrong = _mistyped(caller.accepts, value)
+            wrong = mistyped(caller.accepts, value)
             if not wrong and self.admit is not None:
                 try:
                     value = self.admit(impl, value)
                 except Exception as error:  # the type is right, but its fields hold what they must not
-                    wrong = f"its {type(value).__name__} is malformed ({_said(error)})"
+                    wrong = f"its {type(value).__name__} is malformed ({said(error)})"
             if wrong:
                 return self._failed(impl, "mistyped", wrong, started)
         impl.breaker.succeeded()
@@ -494,10 +306,6 @@ class Hooks:
 
     def _budget(self, caller: Caller[P, R]) -> float:
         return self.budgets.get(caller.hook, caller.budget)
-
-
-_PASS = (KeyboardInterrupt, GeneratorExit)
-"""What is not a failure of whoever raised it: the operator's Ctrl-C, and the end of a coroutine that is thrown away."""
 
 
 class _Unbounded:
@@ -540,7 +348,7 @@ class _Wrapped:
         budget = hooks._budget(self._caller)
         started = perf_counter()
         if not impl.breaker.allows():
-            _stop_at_guard([hooks._failed(impl, "quarantined", "it is quarantined", 0.0)])
+            stop_at_guard([hooks._failed(impl, "quarantined", "it is quarantined", 0.0)])
             return await self._call()
         token = running.set(impl)
         value: object = _UNFINISHED
@@ -555,10 +363,10 @@ class _Wrapped:
             message = "it awaited something that was cancelled"
             raise self._blame(hooks._failed(impl, "cancelled", message, started, error)) from error
         except BaseException as error:
-            if error is self._error or isinstance(error, _PASS):
+            if error is self._error or isinstance(error, PASSING):
                 impl.breaker.released()
                 raise
-            raise self._blame(hooks._failed(impl, "raised", _said(error), started, error)) from error
+            raise self._blame(hooks._failed(impl, "raised", said(error), started, error)) from error
         finally:
             running.reset(token)
         if value is _UNFINISHED:
@@ -576,7 +384,7 @@ class _Wrapped:
         """What is wrong with a wrapper's value. It cannot decline: None stands only where it was called in to None."""
         if value is None and (self._inner is not None or not self._caller.accepts.anything):
             return "it returned None, which is no answer of a wrapper"
-        return _mistyped(self._caller.accepts, value)
+        return mistyped(self._caller.accepts, value)
 
     async def _inward(self) -> Any:
         if self._entered:
@@ -605,31 +413,6 @@ class _Wrapped:
         )
 
 
-def _said(error: BaseException) -> str:
-    try:
-        return f"{type(error).__name__}: {error}"
-    except Exception:  # a plugin's exception may fail even to be shown
-        return type(error).__name__
-
-
-def _mistyped(accepts: Accepts, value: object) -> str:
-    """What is wrong with an answer; empty when nothing is. A coroutine, which nobody will await, is closed."""
-    if isinstance(value, CoroutineType):
-        value.close()
-        return "it returned a coroutine that it did not await"
-    return "" if accepts(value) else f"it returned {type(value).__name__}, expected {accepts}"
-
-
-def is_cancelled() -> bool:
-    """Whether the task that runs has really been cancelled, as opposed to a stray ``CancelledError`` that a plugin let out."""
-    import asyncio
-
-    if anyio.current_effective_deadline() == float("-inf"):
-        return True
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
 @coroutine
 def _eagerly(call: Coroutine[Any, Any, None], waits: Callable[[], None]) -> Generator[Any, Any, None]:
     """Run a coroutine in this task; ``waits`` is called when, and only if, it suspends for the first time."""
@@ -645,26 +428,3 @@ def _eagerly(call: Coroutine[Any, Any, None], waits: Callable[[], None]) -> Gene
                 awaited = call.send(sent)
     except StopIteration:
         return
-
-
-def _stop_at_guard(failures: Iterable[Failure]) -> None:
-    for failure in failures:
-        if failure.guard:
-            raise PluginError(
-                f"The guard {failure.plugin} failed in {failure.hook} ({failure.message}), so the step was stopped.",
-                plugin=failure.plugin,
-                hook=failure.hook,
-            ) from failure.error
-
-
-def _effect_error(caller: Caller[..., Any], failure: Failure) -> CarrierError:
-    """What a failed effect is raised as: Carrier's own errors as they are; doubt where it was cut off in the middle."""
-    if isinstance(failure.error, CarrierError):
-        return failure.error
-    if failure.how == "timed_out" and caller.effects:
-        return InDoubt(f"{failure.plugin} was cut off in {failure.hook}: {failure.message}.")
-    error = PluginError(
-        f"{failure.plugin} failed in {failure.hook}: {failure.message}.", plugin=failure.plugin, hook=failure.hook
-    )
-    error.__cause__ = failure.error
-    return error

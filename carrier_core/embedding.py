@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from carrier_core.dispatch import Caller, Contract, Hooks
+from carrier_core.contract import Caller, Contract
+from carrier_core.dispatch import Hooks
 from carrier_core.errors import CarrierError, PluginError, ProviderError
 from carrier_core.messages import InboundKind
 from carrier_core.things import Embedder

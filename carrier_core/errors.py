@@ -34,9 +34,7 @@ class ConfigError(CarrierError):
 
     exit_code = 78  # EX_CONFIG
 
-    def __init__(
-        self, message: str, *, remedy: str = "", file: str | None = None, line: int | None = None
-    ) -> None:
+    def __init__(self, message: str, *, remedy: str = "", file: str | None = None, line: int | None = None) -> None:
         super().__init__(message, remedy=remedy)
         self.file = file
         self.line = line
@@ -76,9 +74,7 @@ class ProviderError(CarrierError):
     It is not the plugin's fault, so it does not count towards quarantine.
     """
 
-    def __init__(
-        self, message: str, *, reason: str, retry_after: float | None = None, remedy: str = ""
-    ) -> None:
+    def __init__(self, message: str, *, reason: str, retry_after: float | None = None, remedy: str = "") -> None:
         super().__init__(message, remedy=remedy)
         self.reason = reason
         self.retry_after = retry_after

@@ -71,7 +71,7 @@ class Events:
         self._closed = True
         self._more.set()
 
-    async def run(self, table: Table, hooks: Hooks) -> None:
+    async def run(self, table_of: Callable[[Event], Table], hooks: Hooks) -> None:
         """Hand events to the hooks that watch them until closed."""
         while self._queue or not self._closed:
             if not self._queue:
@@ -79,4 +79,4 @@ class Events:
                 await self._more.wait()
                 continue
             event = self._queue.popleft()
-            await hooks.observe(table.observed[event.name], event)
+            await hooks.observe(table_of(event).observed[event.name], event)

@@ -18,9 +18,11 @@ from carrier_core import specs
 from carrier_core.agent import AgentRuntime
 from carrier_core.breaker import Quarantine
 from carrier_core.clients import LOCAL, Clients
-from carrier_core.dispatch import Caller, Failure, Hooks
+from carrier_core.contract import Caller
+from carrier_core.dispatch import Hooks
 from carrier_core.errors import CarrierError, PluginError, ProviderError, Unavailable, single
 from carrier_core.events import Events
+from carrier_core.failures import Failure
 from carrier_core.logs import logger
 from carrier_core.memory import Store
 from carrier_core.messages import (
@@ -109,8 +111,9 @@ class Host:
                 async with anyio.create_task_group() as group:
                     self._group = group
                     self.rooms = Rooms(group, self._handle, most=self.config.settings.limits.rooms)
+                    self.rooms.close()
                     unobserved = Hooks(budgets=self.budgets, report=self._unobserved)
-                    group.start_soon(self.events.run, self.table, unobserved)
+                    group.start_soon(self.events.run, self._table_of, unobserved)
                     try:
                         await self._start()
                         yield self
@@ -122,6 +125,11 @@ class Host:
             with anyio.CancelScope(shield=True):
                 await self.store.close()
 
+    def _table_of(self, event: Event) -> Table:
+        """Whoever takes part in an agent's turns hears of them; of what concerns no agent all do."""
+        agent = self.agents.get(event.agent)
+        return self.table if agent is None else agent.table("")
+
     async def _start(self) -> None:
         for plugin in self.plugins.found.values():
             if plugin.state == "failed":
@@ -131,9 +139,10 @@ class Host:
         self._start_embedding()
         for name in self.config.settings.agents:
             await self._start_agent(name)
-        await self.clients.start(self._group)
         if self.clients.mode == "daemon":
-            await self._recover()
+            await self._recover()  # before any client runs, so that nothing that comes in meanwhile is taken twice
+        await self.clients.start(self._group)
+        self.rooms.open()
         gc.freeze()  # what starting made lives as long as the process: collecting it again and again costs each turn
         self.ready.set()
 
@@ -158,9 +167,7 @@ class Host:
                     hook="start_host",
                 ) from failures[0].error
         self._started += [
-            impl.plugin
-            for impl in stop.impls
-            if impl.plugin not in self._started and impl.plugin not in self.degraded
+            impl.plugin for impl in stop.impls if impl.plugin not in self._started and impl.plugin not in self.degraded
         ]
 
     def _start_embedding(self) -> None:
@@ -201,7 +208,11 @@ class Host:
 
         Returns what changed but needs a restart. Turns that run end as they began, but for the policy.
         """
-        again = [key for key in ("plugins", "memory", "clients", "plugin") if _section(config, key) != _section(self.config, key)]
+        again = [
+            key
+            for key in ("plugins", "memory", "clients", "plugin")
+            if _section(config, key) != _section(self.config, key)
+        ]
         made = {}
         for name in config.settings.agents:
             older = self.agents.get(name)
@@ -269,7 +280,8 @@ class Host:
             if isinstance(received, Drop):
                 return self._drop(inbound, received.reason)
             assert isinstance(received, Inbound)
-            inbound = received
+            if received is not inbound:
+                inbound = clean(received, self.config.settings.limits.message_bytes)
         hearing = list(self._hearing(inbound))
         if not hearing:
             return self._drop(inbound, f"no agent hears the client {inbound.client}")
@@ -301,7 +313,9 @@ class Host:
     async def _apply(self, inbound: Inbound, hearing: Iterable[AgentRuntime]) -> Accepted:
         """What needs no turn: an edit or a deletion changes the memory of the message. The rest is only told to watchers."""
         for agent in hearing:
-            key = make_id("memory", agent.name, make_id(inbound.room.platform, inbound.room.realm, "message", inbound.target))
+            key = make_id(
+                "memory", agent.name, make_id(inbound.room.platform, inbound.room.realm, "message", inbound.target)
+            )
             if inbound.kind is InboundKind.DELETE:
                 await self.store.memory.forget((key,))
             elif inbound.kind is InboundKind.EDIT:
@@ -337,7 +351,9 @@ class Host:
         except Exception as error:
             self.log.exception("turn_not_recorded", agent=agent, room=row.inbound.room.id, error=str(error))
             turn = runtime.turn_id(row.inbound.room.id, row.seq)
-            self._ended_with(turn, {"turn": turn, "agent": agent, "status": "failed", "reason": str(error), "reply": None})
+            self._ended_with(
+                turn, {"turn": turn, "agent": agent, "status": "failed", "reason": str(error), "reply": None}
+            )
             if isinstance(error, Unavailable):
                 self.degraded["store"] = error.message
 
@@ -433,7 +449,9 @@ class Host:
 
     def _unobserved(self, failure: Failure) -> None:
         """A watcher of events failed: logged only, because an event about it could fail it again."""
-        self.log.warning("plugin_failed", plugin=failure.plugin, hook=failure.hook, how=failure.how, message=failure.message)
+        self.log.warning(
+            "plugin_failed", plugin=failure.plugin, hook=failure.hook, how=failure.how, message=failure.message
+        )
 
 
 def _section(config: Config, key: str) -> object:

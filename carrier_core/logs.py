@@ -13,7 +13,14 @@ if TYPE_CHECKING:
 
     from carrier_core.settings import LogSettings
 
-_QUIET = ("httpx", "httpx2", "httpcore", "httpcore2", "asyncio", "urllib3")  # at info they print whole URLs, tokens included
+_QUIET = (
+    "httpx",
+    "httpx2",
+    "httpcore",
+    "httpcore2",
+    "asyncio",
+    "urllib3",
+)  # at info they print whole URLs, tokens included
 
 
 _LEVELS = logging.getLevelNamesMapping()

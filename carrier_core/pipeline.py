@@ -12,7 +12,7 @@ import anyio
 import msgspec
 
 from carrier_core import specs
-from carrier_core.dispatch import CORE
+from carrier_core.contract import CORE
 from carrier_core.errors import CarrierError, PluginError
 from carrier_core.messages import Block, Memory, MemoryKind, Part, Receipt, Reply, ReplyPart, make_id
 from carrier_core.outcomes import Connection, Outcome, Status
@@ -186,7 +186,8 @@ async def generate_response(turn: Turn, prompt: Prompt) -> Completion:
     completion = await turn.hooks.transform(turn.table.caller(specs.transform_completion), turn, answer.value)
     if not completion.parts and not completion.calls and completion.finish is not Finish.REFUSED and turn.round == 1:
         raise CarrierError(
-            f"{completion.provider or answer.plugin} answered with nothing.", remedy="Try again, or choose another model."
+            f"{completion.provider or answer.plugin} answered with nothing.",
+            remedy="Try again, or choose another model.",
         )
     return completion
 
@@ -376,7 +377,11 @@ def _of_turn(turn: Turn, memory: Memory, plugin: str) -> Memory:
     drawn = derive(part.provenance for part in parts if part.provenance is not None)
     audience = drawn.audience & turn.audience & memory.provenance.audience
     return msgspec.structs.replace(
-        memory, agent=turn.agent.name, turn=turn.id, content=parts, provenance=msgspec.structs.replace(drawn, audience=audience)
+        memory,
+        agent=turn.agent.name,
+        turn=turn.id,
+        content=parts,
+        provenance=msgspec.structs.replace(drawn, audience=audience),
     )
 
 

@@ -17,6 +17,7 @@ import pluggy
 from carrier_core import defaults, specs
 from carrier_core._version import __version__
 from carrier_core.configfile import is_folder
+from carrier_core.contract import CORE, PROJECT, Contract, contract_of
 from carrier_core.discovery import (
     GROUP,
     Plugin,
@@ -27,7 +28,6 @@ from carrier_core.discovery import (
     loading_error,
     single_files,
 )
-from carrier_core.dispatch import CORE, PROJECT, Contract, contract_of
 from carrier_core.errors import CarrierError, ConfigError, PluginError
 from carrier_core.memory import Store
 from carrier_core.sections import PLUGIN_NAME

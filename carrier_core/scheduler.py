@@ -62,6 +62,11 @@ class Rooms:
             self._waiting.setdefault(key)
         self._fill()
 
+    def open(self) -> None:
+        """Begin again, with what was queued meanwhile."""
+        self._closed = False
+        self._fill()
+
     def close(self) -> None:
         """Begin no more turns; what is queued stays in the journal."""
         self._closed = True

@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 
-from carrier_core.dispatch import PROJECT, Verb, accepts_of, contract_of
+from carrier_core.contract import PROJECT, Verb, accepts_of, contract_of
 from carrier_core.errors import PluginError
 from carrier_core.prompts import Effect
 from carrier_core.things import Action, Client, Thing

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
-from carrier_core.dispatch import Verb, step
+from carrier_core.contract import Verb, step
 from carrier_core.memory import Store
 from carrier_core.messages import Block, Drop, Inbound, Memory, Query, Recalled, Receipt, Reply, ReplyPart
 from carrier_core.outcomes import Connection, Event, Outcome, Step

@@ -15,7 +15,7 @@ from operator import is_
 
 import msgspec
 
-from carrier_core.dispatch import CORE, Impl
+from carrier_core.contract import CORE, Impl
 from carrier_core.messages import Memory, Part, Recalled, Reply
 from carrier_core.prompts import ActionCall, ActionResult, Completion, Json, Prompt, PromptMessage, Source, State
 from carrier_core.provenance import AGENT, OPERATOR, Audience, Provenance, derive, outside

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from carrier_core.breaker import Quarantine
+from carrier_core.contract import CORE, Accepts, Caller, Contract, Impl, Verb, accepts_of, contract_of
 from carrier_core.discovery import Registered
-from carrier_core.dispatch import CORE, Accepts, Caller, Contract, Impl, Verb, accepts_of, contract_of
 
 if TYPE_CHECKING:
     from carrier_core.plugins import Plugins
@@ -20,7 +20,13 @@ class Table:
     """``plugins`` narrows it to those named (None: all); things limited to other clients than ``client`` are left out."""
 
     def __init__(
-        self, plugins: Plugins, quarantine: Quarantine, *, only: Iterable[str] | None = None, client: str = "", generation: int = 1
+        self,
+        plugins: Plugins,
+        quarantine: Quarantine,
+        *,
+        only: Iterable[str] | None = None,
+        client: str = "",
+        generation: int = 1,
     ) -> None:
         self.generation = generation
         self._plugins = plugins
@@ -47,9 +53,7 @@ class Table:
         """The things of one sort that take part, in order."""
         found = self._things.get(sort)
         if found is None:
-            found = self._things[sort] = tuple(
-                entry for entry in self._plugins.all(sort) if self._takes_part(entry)
-            )
+            found = self._things[sort] = tuple(entry for entry in self._plugins.all(sort) if self._takes_part(entry))
         return found
 
     def thing(self, sort: type, name: str) -> Registered | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from carrier_core.dispatch import method
+from carrier_core.contract import method
 from carrier_core.messages import (
     Inbound,
     NotSent,

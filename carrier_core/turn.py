@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 import msgspec
 
 from carrier_core import specs
+from carrier_core.contract import Caller
 from carrier_core.discovery import Registered
-from carrier_core.dispatch import Caller, Failure, Hooks, Trace, running
+from carrier_core.dispatch import Hooks, Trace, running
 from carrier_core.errors import CarrierError, PluginError
+from carrier_core.failures import Failure
 from carrier_core.messages import (
     Entity,
     Inbound,
@@ -81,7 +83,9 @@ class Turn:
         self.stamp = Stamp(self.audience, agent.trusted)
         self.hooks = Hooks(budgets=host.budgets, report=self._report, trace=self.trace, admit=self.stamp.answer)
         self.spoken = Provenance((person(inbound.message.sender.id),), self.audience, inbound.client, "receive")
-        self._quoted = Provenance((outside(f"{inbound.room.platform}/quoted"),), self.audience, inbound.client, "receive")
+        self._quoted = Provenance(
+            (outside(f"{inbound.room.platform}/quoted"),), self.audience, inbound.client, "receive"
+        )
         self.stamp.show(self.spoken)
         self.stamp.show(self._quoted)
         self._readers: Readers | None = None
@@ -149,7 +153,9 @@ class Turn:
             return self._recalled[query]
         answer = await self.hooks.first(self.table.caller(specs.recall), self, query)
         found = tuple(
-            recalled for recalled in (answer.value if answer else ()) if recalled.memory.provenance.audience.admits(readers)
+            recalled
+            for recalled in (answer.value if answer else ())
+            if recalled.memory.provenance.audience.admits(readers)
         )
         self.stamp.show_memories(recalled.memory for recalled in found)
         self._recalled[query] = found
@@ -184,7 +190,9 @@ class Turn:
         async def ask() -> Completion:
             answer = await self.hooks.first(self.table.caller(specs.generate), self, prompt)
             if answer is None:
-                raise CarrierError("Nobody answered the prompt.", remedy="Enable a plugin that brings a model provider.")
+                raise CarrierError(
+                    "Nobody answered the prompt.", remedy="Enable a plugin that brings a model provider."
+                )
             self.meter(answer.value)
             return answer.value
 
@@ -297,9 +305,7 @@ class Turn:
 
     def emit(self, event: str, **data: str | float | bool | None) -> None:
         """Tell whoever watches."""
-        self.agent.host.events.emit(
-            Event(event, time(), self.agent.name, self.room.id, self.id, data=dict(data))
-        )
+        self.agent.host.events.emit(Event(event, time(), self.agent.name, self.room.id, self.id, data=dict(data)))
 
     def _report(self, failure: Failure) -> None:
         self.agent.host.failed(failure, agent=self.agent.name, room=self.room.id, turn=self.id)

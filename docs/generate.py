@@ -28,7 +28,7 @@ from pydantic_core import PydanticUndefined
 
 from carrier_core import PluginSettings, Turn, journal, memory, specs, things
 from carrier_core.cli import COMMANDS
-from carrier_core.dispatch import Contract, Verb
+from carrier_core.contract import Contract, Verb
 from carrier_core.plugins import SORTS
 from carrier_core.settings import Settings, section_of
 

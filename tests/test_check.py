@@ -239,7 +239,11 @@ NAMES = {
         "carrier-memory-sqlite?",
     ),
     "allowed action": ('[policy]\nallow = ["fly"] #!\n', "There is no action fly.", "There are: "),
-    "character of nobody's home": ('[agents.bot]\ncharacter = "~nobody-here/x.toml" #!\n', "does not exist", "correct the path"),
+    "character of nobody's home": (
+        '[agents.bot]\ncharacter = "~nobody-here/x.toml" #!\n',
+        "does not exist",
+        "correct the path",
+    ),
     "name that no file can have": (f'[agents.bot]\ncharacter = "{"x" * 300}" #!\n', "does not exist", "there: bot"),
     "folder that cannot be": (f'[plugins]\nfolder = "{"x" * 300}" #!\n', "There is no folder", "correct `folder`"),
     "file in a plugin's settings": (

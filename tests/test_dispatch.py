@@ -17,21 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carrier_core.breaker import Quarantine
-from carrier_core.dispatch import (
-    Answer,
-    Caller,
-    Failure,
-    Hooks,
-    Impl,
-    Verb,
-    accepts_of,
-    contract_of,
-    impl,
-    method,
-    running,
-    step,
-)
+from carrier_core.contract import Caller, Impl, Verb, accepts_of, contract_of, impl, method, step
+from carrier_core.dispatch import Answer, Hooks, running
 from carrier_core.errors import CarrierError, InDoubt, NotDone, PluginError, ProviderError
+from carrier_core.failures import Failure
 from carrier_core.prompts import Authorization, Ruling
 
 BUDGET = 0.01  # seconds of the virtual clock

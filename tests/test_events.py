@@ -8,7 +8,8 @@ import pytest
 from carrier_core import events as module
 from carrier_core import specs
 from carrier_core.breaker import Quarantine
-from carrier_core.dispatch import Caller, Hooks, Impl, accepts_of, contract_of
+from carrier_core.contract import Caller, Impl, accepts_of, contract_of
+from carrier_core.dispatch import Hooks
 from carrier_core.events import Events
 from carrier_core.outcomes import Event
 
@@ -55,7 +56,7 @@ def hear(log, act, *watchers):
         watching = table(*watchers)
         events.watch(watching)
         async with anyio.create_task_group() as group:
-            group.start_soon(events.run, watching, Hooks(report=failures.append, budgets={WATCHED: 0.01}))
+            group.start_soon(events.run, lambda event: watching, Hooks(report=failures.append, budgets={WATCHED: 0.01}))
             await act(events)
             events.close()
 
@@ -134,7 +135,7 @@ def test_what_happens_does_not_wait_for_a_slow_watcher(log, monkeypatch):
         watching = table(slow)
         events.watch(watching)
         async with anyio.create_task_group() as group:
-            group.start_soon(events.run, watching, Hooks())
+            group.start_soon(events.run, lambda event: watching, Hooks())
             events.emit(event(0))
             await anyio.wait_all_tasks_blocked()
             for number in range(1, 100):

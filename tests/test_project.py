@@ -239,7 +239,7 @@ def trespasses(source: str, own: str) -> list[str]:
         "from carrier_core import _version",
         "from carrier_core.testing.plugin import host",
         "from carrier_core.testing import _private",
-        "def late():\n    from carrier_core.dispatch import first",
+        "def late():\n    from carrier_core.dispatch import first"
         "import carrier_core\ncarrier_core.pipeline.run()",
         "import importlib\nimportlib.import_module('carrier_core.pipeline')",
         "import carrier_other_plugin",

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carrier_core.breaker import Quarantine
-from carrier_core.dispatch import Impl
+from carrier_core.contract import Impl
 from carrier_core.messages import Memory, MemoryKind, Part, Recalled, Reply
 from carrier_core.plugins import CORE
 from carrier_core.prompts import ActionCall, ActionResult, Completion, Prompt, PromptMessage, State

@@ -1,8 +1,7 @@
 """The command line: ``carrierd``. Each command is a module, imported when it is asked for.
 
 Exit codes follow sysexits(3): 0 done, 64 wrong usage, 69 something is unavailable, 70 a failure, 73 a file
-cannot be made, 78 the configuration;
-and 130 after Ctrl-C, as shells have it.
+cannot be made, 78 the configuration; and 130 after Ctrl-C, as shells have it.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 import anyio
 
 from carrier_core.breaker import Quarantine
-from carrier_core.dispatch import Accepts, Caller, Contract, Hooks, Impl, Verb
+from carrier_core.contract import Accepts, Caller, Contract, Impl, Verb
+from carrier_core.dispatch import Hooks
 from carrier_core.prompts import Authorization, Ruling
 
 ROUNDS = 300
