@@ -13,7 +13,7 @@ import msgspec
 from carrier_core import pipeline, specs
 from carrier_core.errors import CarrierError, ConfigError
 from carrier_core.ledger import Ledger
-from carrier_core.messages import Entity, Part, Reply, ReplyPart, make_id
+from carrier_core.messages import Entity, Inbound, Memory, Part, Reply, ReplyPart, make_id
 from carrier_core.outcomes import Outcome, Ran, Status, StepRecord, TurnRecord
 from carrier_core.plugins import CORE, Registered, things_named
 from carrier_core.prompts import ActionResult, Completion, Draft, Prompt, State
@@ -245,6 +245,14 @@ class AgentRuntime:
         name = "turn_failed" if outcome.status is Status.FAILED else "turn_completed"
         turn.emit(name, status=str(outcome.status), reason=outcome.reason, duration_ms=record.duration_ms)
         self.host.finished(record, turn.room.name)
+
+    async def edit(self, inbound: Inbound, memory: Memory) -> None:
+        """Remember what somebody made of their words later, after ``transform_memory`` like everything that is stored."""
+        client = inbound.client
+        turn = Turn(self, self.table(client), make_id("edit", self.name, inbound.dedupe_key), 0, inbound, 0)
+        kept = await turn.keep(msgspec.structs.replace(memory, content=inbound.message.content))
+        if kept is not None:
+            await self.memory.put((kept,))
 
     def stop(self, room: str, turn: str = "") -> bool:
         """Stop the turn that runs in a room, or the one that is meant, which may still wait; returns whether there was one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -29,6 +30,7 @@ async def serve(config: Config, state: Path) -> None:
         await group.start(Control(host).serve)
         group.start_soon(_watchdog)
         await group.start(_signals, host, group.cancel_scope)
+        gc.freeze()  # what starting made lives as long as the process: looking through it again and again costs each turn
         if sys.stderr.isatty():
             host.events.listen(partial(_show, host))
         notify("READY=1", f"MAINPID={os.getpid()}")

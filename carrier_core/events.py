@@ -28,6 +28,7 @@ class Events:
         self._more = anyio.Event()
         self._closed = False
         self._listeners: list[Callable[[Event], None]] = []
+        self.done = anyio.Event()
         self._watched: frozenset[str] = frozenset()
         self._dropped = 0
 
@@ -80,3 +81,4 @@ class Events:
                 continue
             event = self._queue.popleft()
             await hooks.observe(table_of(event).observed[event.name], event)
+        self.done.set()

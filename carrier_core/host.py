@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
-import msgspec
 from anyio.abc import TaskGroup
 
 from carrier_core import specs
@@ -30,7 +28,6 @@ from carrier_core.messages import (
     Entity,
     Inbound,
     InboundKind,
-    Memory,
     Room,
     make_id,
 )
@@ -48,6 +45,7 @@ if TYPE_CHECKING:
     from carrier_core.embedding import Embedding
     from carrier_core.settings import Config
 
+_LAST_EVENTS = 5.0  # seconds that watchers have for what happened last when the host stops
 _REMEMBERED = 10_000  # ended turns whose summary is kept in memory, for whoever waits for one
 
 
@@ -96,6 +94,7 @@ class Host:
         self.clients = Clients(self, clients)
         self._waiters: dict[str, anyio.Event] = {}
         self._ended: dict[str, dict[str, Json]] = {}
+        self._revisions: dict[str, int] = {}
         self._started: list[str] = []
         self._group: TaskGroup
 
@@ -143,7 +142,6 @@ class Host:
             await self._recover()  # before any client runs, so that nothing that comes in meanwhile is taken twice
         await self.clients.start(self._group)
         self.rooms.open()
-        gc.freeze()  # what starting made lives as long as the process: collecting it again and again costs each turn
         self.ready.set()
 
     async def _start_plugins(self) -> None:
@@ -261,6 +259,8 @@ class Host:
             await self._stop_agent(agent)
         await self.hooks.unwind(self.table.caller(specs.stop_host), self._started, self)
         self.events.close()
+        with anyio.move_on_after(_LAST_EVENTS):
+            await self.events.done.wait()
 
     # --- reception ---
 
@@ -312,21 +312,30 @@ class Host:
 
     async def _apply(self, inbound: Inbound, hearing: Iterable[AgentRuntime]) -> Accepted:
         """What needs no turn: an edit or a deletion changes the memory of the message. The rest is only told to watchers."""
+        said = make_id(inbound.room.platform, inbound.room.realm, "message", inbound.target)
         for agent in hearing:
-            key = make_id(
-                "memory", agent.name, make_id(inbound.room.platform, inbound.room.realm, "message", inbound.target)
-            )
+            key = make_id("memory", agent.name, said)
             if inbound.kind is InboundKind.DELETE:
+                self.rooms.amend(agent.name, inbound.room.id, said, ())
                 await self.store.memory.forget((key,))
-            elif inbound.kind is InboundKind.EDIT:
-                known = await self.store.memory.get((key,))
-                for memory in (memory for memory in known if memory.entity == inbound.message.sender.id):
-                    edited: Memory = msgspec.structs.replace(memory, content=inbound.message.content)
-                    await self.store.memory.put((edited,))
+            elif inbound.kind is InboundKind.EDIT and self._is_newest(said, inbound.revision):
+                self.rooms.amend(agent.name, inbound.room.id, said, inbound.message.content)
+                for memory in await self.store.memory.get((key,)):
+                    if memory.entity == inbound.message.sender.id:
+                        await agent.edit(inbound, memory)
             self._happened("message_received", inbound, agent.name, "", kind=str(inbound.kind))
         if inbound.kind in (InboundKind.APPROVAL, InboundKind.CHOICE):
             return self._drop(inbound, "no turn waits for it")
         return Accepted()
+
+    def _is_newest(self, message: str, revision: int) -> bool:
+        """Whether no later edit of a message was taken before; a platform may hand them over in any order."""
+        if self._revisions.get(message, -1) >= revision:
+            return False
+        self._revisions[message] = revision
+        if len(self._revisions) > _REMEMBERED:
+            del self._revisions[next(iter(self._revisions))]
+        return True
 
     def _stop_turn(self, inbound: Inbound) -> Accepted:
         stopped = [agent.stop(inbound.room.id, inbound.target) for agent in self._hearing(inbound)]

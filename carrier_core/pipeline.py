@@ -57,6 +57,8 @@ class Judged(msgspec.Struct, frozen=True, gc=False):
 
 async def run(turn: Turn) -> Outcome:
     """All steps of a turn that has been opened, up to what is to be delivered. Raises what a step raised."""
+    if not turn.message.content:
+        return Outcome(Status.SILENT, reason="the message was taken back")
     decision = await turn.step("decide", partial(decide, turn))
     if not decision.answer:
         return Outcome(Status.SILENT, reason=decision.reason)
@@ -104,6 +106,8 @@ def _spent(turn: Turn) -> bool:
 async def ensure_connection(turn: Turn) -> tuple[Connection | None, tuple[Memory, ...]]:
     """Who spoke, in which room of which world, and the memory of what was said; both are stored when the turn opens."""
     answer = await turn.hooks.first(turn.table.caller(specs.ensure_connection), turn)
+    if not turn.message.content:
+        return (answer.value if answer else None), ()
     memory = await turn.keep(
         Memory(
             turn.memory_id,

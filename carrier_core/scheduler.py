@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 import anyio
+import msgspec
 from anyio.abc import TaskGroup
 
-from carrier_core.messages import Inbound
+from carrier_core.messages import Inbound, Part
 
 
 class Row(NamedTuple):
@@ -61,6 +62,14 @@ class Rooms:
         if key not in self._busy:
             self._waiting.setdefault(key)
         self._fill()
+
+    def amend(self, agent: str, room: str, message: str, content: tuple[Part, ...]) -> None:
+        """Give a message that still waits the content that its sender gave it since; empty takes it back."""
+        queue = self._queues.get((agent, room), deque())
+        for position, row in enumerate(queue):
+            if row.inbound.message.id == message:
+                changed = msgspec.structs.replace(row.inbound.message, content=content)
+                queue[position] = Row(row.seq, msgspec.structs.replace(row.inbound, message=changed))
 
     def open(self) -> None:
         """Begin again, with what was queued meanwhile."""

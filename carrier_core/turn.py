@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from time import perf_counter, time
+from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 import msgspec
@@ -76,10 +76,10 @@ class Turn:
         self.trace: list[Trace] = []
         self.used: dict[str, None] = {}
         self.prompts: list[Prompt] = []
-        self.started = time()
         self.clock = perf_counter()
         self.audience = Audience((inbound.room.id,))
         host = agent.host
+        self.started = host.clock()
         self.stamp = Stamp(self.audience, agent.trusted)
         self.hooks = Hooks(budgets=host.budgets, report=self._report, trace=self.trace, admit=self.stamp.answer)
         self.spoken = Provenance((person(inbound.message.sender.id),), self.audience, inbound.client, "receive")
@@ -264,7 +264,7 @@ class Turn:
     async def step(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
         """Do a named step: within its wrappers, timed, and kept for the record."""
         self.hooks.step = name
-        at, started = time(), perf_counter()
+        at, started = self.agent.host.clock(), perf_counter()
         caller = cast("Caller[..., T]", self.table.caller(specs.around_step))
         value = await (self._wrapped(caller, name, call) if caller.impls else call())
         duration = (perf_counter() - started) * 1000
@@ -305,7 +305,9 @@ class Turn:
 
     def emit(self, event: str, **data: str | float | bool | None) -> None:
         """Tell whoever watches."""
-        self.agent.host.events.emit(Event(event, time(), self.agent.name, self.room.id, self.id, data=dict(data)))
+        self.agent.host.events.emit(
+            Event(event, self.agent.host.clock(), self.agent.name, self.room.id, self.id, data=dict(data))
+        )
 
     def _report(self, failure: Failure) -> None:
         self.agent.host.failed(failure, agent=self.agent.name, room=self.room.id, turn=self.id)

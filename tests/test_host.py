@@ -169,3 +169,45 @@ async def test_a_plugin_that_does_not_start_and_is_not_required_leaves_the_host_
         status = await running.client.host.status()
         assert status["ready"] is True
         assert "no port" in status["degraded"]["second"]
+
+
+async def test_an_edit_of_a_message_that_still_waits_is_what_is_answered_and_a_deletion_takes_it_back():
+    async with running_host() as running:
+        running.provider.hold()
+        await running.client.say("r", "Ana", "first")
+        await running.provider.asked(1)
+        second, third = (running.client.message("r", "Ana", text) for text in ("meet at six", "ignore this"))
+        await running.client.hand_over(second, third)
+        await running.client.edit(second, "meet at seven")
+        await running.client.edit(second, "an older edit that came late")
+        await running.client.delete(third)
+        running.provider.release()
+        await running.client.replies(2)
+        await running.ask("fourth", room="r")
+        assert running.client.texts == ("You said: first", "You said: meet at seven", "You said: fourth")
+
+
+async def test_an_edit_is_stored_as_hooks_would_have_it():
+    @impl
+    async def transform_memory(turn, memory):
+        parts = tuple(msgspec.structs.replace(part, text=part.text.replace("1234", "****")) for part in memory.content)
+        return msgspec.structs.replace(memory, content=parts)
+
+    async with running_host([transform_memory]) as running:
+        await running.ask("hello", room="r")
+        await running.client.edit(running.client.said[0], "my pin is 1234")
+        texts = [memory.text for memory in await running.store.memory.list(agent="robin")]
+        assert "my pin is ****" in texts
+
+
+async def test_watchers_hear_of_what_happened_last():
+    heard = []
+
+    @impl
+    async def turn_completed(event):
+        heard.append(event.turn)
+
+    async with running_host([turn_completed]) as running:
+        turns = [(await running.client.say("r", "Ana", f"{n}")).heard[0].turn for n in range(5)]
+        await running.client.host.wait(turns[-1])
+    assert heard == turns

@@ -68,11 +68,11 @@ def lines(record: dict[str, Json]) -> list[str]:
         "",
         "What ran:",
     ]
-    for ran in cast("list[dict[str, str]]", record["ran"]):
-        shown.append(
-            f"  {ran['step']:<14} {ran['hook']:<22} {ran['plugin']:<26} {float(ran['duration_ms']):>9.3f} ms  "
-            f"{ran['result']:<9} {visible(ran['contributed'])[:90]}"
-        )
+    shown += [
+        f"  {ran['step']:<14} {ran['hook']:<22} {ran['plugin']:<26} {float(ran['duration_ms']):>9.3f} ms  "
+        f"{ran['result']:<9} {visible(ran['contributed'])[:90]}"
+        for ran in cast("list[dict[str, str]]", record["ran"])
+    ]
     shown += ["", "What the model was shown:"]
     for part in cast("list[dict[str, Json]]", record["parts"]):
         origin = cast("dict[str, list[str]]", part["provenance"])

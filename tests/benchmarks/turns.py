@@ -1,5 +1,6 @@
 """What a turn costs: the whole default loop, scripted provider, SQLite on disk, 30 messages of history."""
 
+import gc
 import statistics
 import tempfile
 import time
@@ -71,6 +72,7 @@ async def cost(rooms: int, each: int) -> dict[str, float]:
         (Path(folder) / "characters").symlink_to(characters)
         places = [(Room.of("local", f"r{i}"), Entity.of("local", f"person{i}")) for i in range(rooms)]
         async with Host(load(config, {}), Path(folder) / "state", clients="none").running() as host:
+            gc.freeze()  # as the daemon does
             await batch(host, places, 0, HISTORY)
             cpus, walls = [], []
             for sample in range(SAMPLES):
