@@ -26,10 +26,10 @@ TOP_LEVEL = frozenset(
 
 # The modules of the core: each may import those before it, none after it. `__init__` names all of them, lazily.
 ORDER = (
-    "_version errors provenance messages prompts outcomes records journal memory breaker discovery dispatch things specs "
-    "policy ledger scheduler reception logs keylines configfile shape sections environment faults overrides handlebars "
-    "sandbox templates character eliza characterfile settings embedding signatures stamp table events turn pipeline "
-    "defaults plugins agent why host checking control daemon cli testing"
+    "_version errors provenance messages prompts outcomes records journal memory breaker contract failures dispatch "
+    "discovery things specs policy ledger scheduler reception logs keylines configfile shape sections environment faults "
+    "overrides handlebars sandbox templates character eliza characterfile settings signatures stamp table events "
+    "embedding turn pipeline defaults plugins agent why clients host checking control daemon cli testing"
 ).split()
 
 # What the core may not name, in code, text or comment, besides the plugins in this tree: a special case for one of
@@ -239,7 +239,7 @@ def trespasses(source: str, own: str) -> list[str]:
         "from carrier_core import _version",
         "from carrier_core.testing.plugin import host",
         "from carrier_core.testing import _private",
-        "def late():\n    from carrier_core.dispatch import first"
+        "def late():\n    from carrier_core.dispatch import first",
         "import carrier_core\ncarrier_core.pipeline.run()",
         "import importlib\nimportlib.import_module('carrier_core.pipeline')",
         "import carrier_other_plugin",
