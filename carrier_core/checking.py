@@ -15,27 +15,30 @@ from carrier_core.settings import Config
 from carrier_core.things import Action, Client, Kind, Provider
 
 
-def examine(config: Config) -> tuple[list[ConfigError], list[str]]:
+def examine(config: Config, plugins: Plugins | None = None) -> tuple[list[ConfigError], list[str]]:
     """All faults, the main file's first, by line; and what is no fault but worth knowing.
 
-    Where the configuration's form has faults these are all, because nothing can be loaded then.
+    Where the configuration's form has faults these are all, because nothing can be loaded then. ``plugins`` are those
+    of this configuration where they have been loaded already.
     """
     if config.faults:
         return list(config.faults), []
-    return _Examination(config).run()
+    if plugins is None:
+        plugins = Plugins(config)
+        plugins.find()
+        plugins.load()
+    return _Examination(config, plugins).run()
 
 
 class _Examination:
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, plugins: Plugins) -> None:
         self._config = config
         self._settings = config.settings
-        self._plugins = Plugins(config)
+        self._plugins = plugins
         self._faults: list[ConfigError] = []
         self._notes: list[str] = []
 
     def run(self) -> tuple[list[ConfigError], list[str]]:
-        self._plugins.find()
-        self._plugins.load()
         found = self._plugins.found.values()
         self._failed = [plugin.name for plugin in found if plugin.state == "failed"]
         self._faults += self._plugins.faults

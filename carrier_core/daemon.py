@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio.abc import TaskStatus
 
+from carrier_core.checking import examine
 from carrier_core.control import Control
 from carrier_core.errors import CarrierError
-from carrier_core.host import Host
+from carrier_core.host import Host, load_plugins
 from carrier_core.logs import configure
 from carrier_core.outcomes import Event
 
@@ -25,8 +26,16 @@ if TYPE_CHECKING:
 
 
 async def serve(config: Config, state: Path) -> None:
-    """Run until SIGTERM or SIGINT. SIGHUP reads the log levels again; what else changed is said to need a restart."""
-    async with Host(config, state).running() as host, anyio.create_task_group() as group:
+    """Run until SIGTERM or SIGINT. SIGHUP reads agents, characters, limits, policy and log levels again.
+
+    What ``carrierd check`` finds wrong with the configuration is raised; a plugin that cannot be loaded is left out, unless
+    it is required.
+    """
+    plugins = load_plugins(config)
+    if all(plugin.error is None for plugin in plugins.found.values()):
+        for fault in examine(config, plugins)[0]:
+            raise fault
+    async with Host(config, state, plugins=plugins).running() as host, anyio.create_task_group() as group:
         await group.start(Control(host).serve)
         group.start_soon(_watchdog)
         await group.start(_signals, host, group.cancel_scope)

@@ -208,11 +208,11 @@ class Turn:
     ) -> Memory | None:
         """Remember something of this turn; it is stored when the turn ends. None if a hook dropped it.
 
-        Without a provenance it is what the person said here. A given one is checked like that of a part.
+        The provenance that a plugin gives is checked like that of a part; without one the text comes from outside.
         """
         impl = running.get()
-        part = Part(text, provenance=provenance or self.spoken)
-        if impl is not None and provenance is not None:
+        part = Part(text, provenance=provenance if impl is not None else provenance or self.spoken)
+        if impl is not None:
             part = self.stamp.part(part, impl.plugin, impl.hook)
         memory = Memory(
             make_id("memory", self.id, str(len(self._learned))),

@@ -134,9 +134,7 @@ def test_a_client_can_be_switched_off(project):
     config = project({"CARRIER_CLIENTS__HTTP__ENABLED": "false"}, "[agents.a]\n")
     assert config.settings.clients == {"http": {"enabled": False}}
     assert config.unknown_sections([]) == ()
-    config = project(
-        {"CARRIER_CLIENTS__HTTP__ENABLED": "true"}, "[agents.a]\n[clients.http]\nenabled = false\n"
-    )
+    config = project({"CARRIER_CLIENTS__HTTP__ENABLED": "true"}, "[agents.a]\n[clients.http]\nenabled = false\n")
     assert len(config.unknown_sections([])) == 2
 
 

@@ -80,7 +80,9 @@ async def test_what_was_said_in_one_room_is_not_recalled_in_another():
         async def provide_state(turn):
             recalled[turn.room.name] = [found.memory.text for found in await turn.recall("Where is the key?")]
 
-        running.host.plugins.manager.register(type("Looks", (), {"provide_state": staticmethod(provide_state)})(), "looks")
+        running.host.plugins.manager.register(
+            type("Looks", (), {"provide_state": staticmethod(provide_state)})(), "looks"
+        )
         for agent in running.host.agents.values():
             agent._tables.clear()
         await running.ask("The key is under the mat.", room="ana's", person="Ana")

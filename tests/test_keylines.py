@@ -132,9 +132,7 @@ def toml_key(key):
 
 @given(DATA)
 def test_every_key_of_any_toml_is_found(data):
-    pieces = [
-        f"{toml_key(key)} = {toml_value(part)}\n" for key, part in data.items() if not isinstance(part, dict)
-    ]
+    pieces = [f"{toml_key(key)} = {toml_value(part)}\n" for key, part in data.items() if not isinstance(part, dict)]
     for key, part in data.items():
         if isinstance(part, dict):
             pieces.append(f"\n[{toml_key(key)}] # head\n")
@@ -167,9 +165,7 @@ def test_a_repeated_key_is_told_with_the_line_of_its_repetition(find, text):
 
 
 def test_a_yaml_alias_has_the_line_of_its_own_key():
-    found = yaml_lines(
-        yaml.compose("base: &base\n  x: 1\nother: *base\nmerged:\n  <<: {y: 2, z: 3}\n  y: 4\n")
-    )
+    found = yaml_lines(yaml.compose("base: &base\n  x: 1\nother: *base\nmerged:\n  <<: {y: 2, z: 3}\n  y: 4\n"))
     assert found.lines["base", "x"] == 2
     assert found.lines[("other",)] == 3
     assert found.lines["merged", "y"] == 6

@@ -555,7 +555,9 @@ async def test_nothing_is_shown_early_where_somebody_has_to_see_the_whole():
     async def transform_reply(turn, reply):
         return Reply((Part("something else"),))
 
-    async with running_host([plugin("edits", transform_reply=transform_reply)], client=FakeClient(retracts=True)) as running:
+    async with running_host(
+        [plugin("edits", transform_reply=transform_reply)], client=FakeClient(retracts=True)
+    ) as running:
         assert await running.ask("hello") == "something else"
         assert running.client.drafts == []
 

@@ -108,9 +108,7 @@ def test_ci_can_be_run() -> None:
 def test_make_knows_its_targets() -> None:
     targets = ["help", "setup", "run", "test", "check", "bench", "docs", "clean"]
     # These tests run under `make test`, whose own settings are not for this make.
-    environment = {
-        name: value for name, value in os.environ.items() if "MAKE" not in name and name != "MFLAGS"
-    }
+    environment = {name: value for name, value in os.environ.items() if "MAKE" not in name and name != "MFLAGS"}
 
     seen = subprocess.run(
         ["make", "-n", *targets], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
@@ -198,9 +196,7 @@ def imported(tree: ast.AST) -> Iterator[tuple[int, str, str | None]]:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name, None) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield from (
-                (node.lineno, "." * node.level + (node.module or ""), alias.name) for alias in node.names
-            )
+            yield from ((node.lineno, "." * node.level + (node.module or ""), alias.name) for alias in node.names)
 
 
 def trespasses(source: str, own: str) -> list[str]:
@@ -219,13 +215,9 @@ def trespasses(source: str, own: str) -> list[str]:
             found.append(f"line {line}: {module} {name or ''}".rstrip())
     for node in ast.walk(tree):
         match node:
-            case ast.Constant(value=str(text)) if (
-                re.fullmatch(r"carrier_core(\.\w+)+", text) and text not in PUBLIC
-            ):
+            case ast.Constant(value=str(text)) if re.fullmatch(r"carrier_core(\.\w+)+", text) and text not in PUBLIC:
                 found.append(f"line {node.lineno}: {text!r}")
-            case ast.Attribute(value=ast.Name(id="carrier_core"), attr=name) if (
-                name not in PUBLIC["carrier_core"]
-            ):
+            case ast.Attribute(value=ast.Name(id="carrier_core"), attr=name) if name not in PUBLIC["carrier_core"]:
                 found.append(f"line {node.lineno}: carrier_core.{name}")
     return found
 
@@ -338,6 +330,4 @@ def test_the_core_imports_one_way(module: str) -> None:
 
     files = core_modules()[module]
 
-    assert [
-        (file.name, late) for file in files if (late := core_imports(file.read_text()) - set(before))
-    ] == []
+    assert [(file.name, late) for file in files if (late := core_imports(file.read_text()) - set(before))] == []

@@ -654,9 +654,7 @@ def test_the_character_of_an_agent(toml, tmp_path):
 
 
 def test_others_find_the_place_of_a_fault(toml):
-    config = toml(
-        "[agents.bot]\n[plugins]\nenabled = [\n  'a',\n  'b',\n]\n", {"CARRIER_PLUGINS__REQUIRED": "a"}
-    )
+    config = toml("[agents.bot]\n[plugins]\nenabled = [\n  'a',\n  'b',\n]\n", {"CARRIER_PLUGINS__REQUIRED": "a"})
     assert config.fault(("plugins", "enabled", 1), "b is not installed.", "Install it.").line == 5
     assert config.fault(("plugins", "required", 0), "x.", "y.").message == "$CARRIER_PLUGINS__REQUIRED: x."
 

@@ -36,7 +36,13 @@ def carrierd(project: Path, *args: str, stdin: str | bytes = "", code: int = 0) 
     given = stdin.encode() if isinstance(stdin, str) else stdin
     state = [] if args[0] in ("check", "--version") else ["--state", str(project / "state")]
     run = subprocess.run(
-        [CARRIERD, *args, *state], cwd=project, env=environment(), input=given, capture_output=True, timeout=60, check=False
+        [CARRIERD, *args, *state],
+        cwd=project,
+        env=environment(),
+        input=given,
+        capture_output=True,
+        timeout=60,
+        check=False,
     )
     assert run.returncode == code, run.stderr.decode()
     assert b"Traceback" not in run.stderr
@@ -167,7 +173,9 @@ def test_a_hangup_reads_the_configuration_again_all_or_nothing(project):
         config.write_text(whole + "\n[agents.wren]\ncharacter = 'nobody'\n")
         process.send_signal(signal.SIGHUP)
         ready()
-        assert json.loads(carrierd(project, "chat", "--agent", "wren", "--json", "-m", "still there?"))["agent"] == "wren"
+        assert (
+            json.loads(carrierd(project, "chat", "--agent", "wren", "--json", "-m", "still there?"))["agent"] == "wren"
+        )
     log = (project / "log").read_text()
     assert "reload_refused" in log
     assert "nobody" in log

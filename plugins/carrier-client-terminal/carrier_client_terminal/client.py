@@ -54,9 +54,7 @@ class TerminalClient(Client):
     interactive = True
     retracts = True
 
-    def __init__(
-        self, settings: Settings, *, stdin: TextIO | None = None, stdout: TextIO | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, *, stdin: TextIO | None = None, stdout: TextIO | None = None) -> None:
         self._settings = settings
         self._stdin = stdin
         self._stdout = stdout
@@ -80,9 +78,7 @@ class TerminalClient(Client):
         """Talk until the person leaves or the input ends. Unavailable where nobody answers."""
         agent = self._agent or next(iter(host.agents), "")
         if not agent:
-            raise Unavailable(
-                "No agent runs that could be talked with.", remedy="Write a section [agents.NAME]."
-            )
+            raise Unavailable("No agent runs that could be talked with.", remedy="Write a section [agents.NAME].")
         person = self._person or _user()
         self._conversation = Conversation(host, agent=agent, room=self._room, person=person)
         self._shown = self._face(self._conversation)

@@ -79,9 +79,7 @@ class Commands:
             await self._face.note("Nothing was forgotten.")
             return
         count = await conversation.host.reset(conversation.agent, conversation.room.id)
-        await self._face.note(
-            f"Forgotten: {count} {'memory' if count == 1 else 'memories'} of the room {name}."
-        )
+        await self._face.note(f"Forgotten: {count} {'memory' if count == 1 else 'memories'} of the room {name}.")
 
     async def _stop(self, argument: str) -> None:
         turns = tuple(self._conversation.turns)

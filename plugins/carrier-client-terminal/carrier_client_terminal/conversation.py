@@ -60,9 +60,7 @@ class Conversation:
         """Say something: the turns that will answer, or none and why. CarrierError where the host cannot take it."""
         event = secrets.token_hex(16)
         accepted = await self.host.accept(
-            Inbound.say(
-                self.room, self.person, text, event=event, at=self._now(), client=CLIENT, agent=self.agent
-            )
+            Inbound.say(self.room, self.person, text, event=event, at=self._now(), client=CLIENT, agent=self.agent)
         )
         turns = tuple(taken.turn for taken in accepted.heard)
         for turn in turns:

@@ -31,9 +31,7 @@ class Interrupted(Exception):
 class Keyboard:
     """A terminal whose keys all come here, Ctrl-C too, for as long as it is ``held``."""
 
-    def __init__(
-        self, stdin: TextIO, stdout: TextIO, *, history: History, words: Iterable[str], colour: bool
-    ) -> None:
+    def __init__(self, stdin: TextIO, stdout: TextIO, *, history: History, words: Iterable[str], colour: bool) -> None:
         self._input = _Keys(stdin)
         self._output = create_output(stdout)
         self._colour = colour

@@ -113,9 +113,7 @@ class Screen:
     async def _talk(self, tasks: TaskGroup) -> None:
         conversation = self._conversation
         agent, room = visible_name(conversation.agent), visible_name(conversation.room.name)
-        self._transcript.note(
-            f"You talk with {agent} in the room {room}. /help shows the commands, Ctrl-D leaves."
-        )
+        self._transcript.note(f"You talk with {agent} in the room {room}. /help shows the commands, Ctrl-D leaves.")
         if self._warning:
             self._transcript.alarm(self._warning)
         while not self._commands.left:

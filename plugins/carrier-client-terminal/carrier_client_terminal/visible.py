@@ -17,13 +17,9 @@ _COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 _SHOWN: dict[int, str] = {
     **{code: chr(0x2400 + code) for code in range(0x20)},  # Unicode's control pictures: ␛ for ESC
     0x7F: "\N{SYMBOL FOR DELETE}",
-    **{
-        code: f"<U+{code:04X}>" for code in range(0x80, 0xA0)
-    },  # C1: U+009B starts a sequence just as ESC [ does
+    **{code: f"<U+{code:04X}>" for code in range(0x80, 0xA0)},  # C1: U+009B starts a sequence just as ESC [ does
     **{code: f"<U+{code:04X}>" for code in (0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))},
-    **dict.fromkeys(
-        range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}"
-    ),  # lone surrogates cannot be written at all
+    **dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}"),  # lone surrogates cannot be written at all
 }
 for _kept in "\n\t":
     del _SHOWN[ord(_kept)]

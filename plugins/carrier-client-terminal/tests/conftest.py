@@ -13,9 +13,9 @@ from pathlib import Path
 
 import anyio
 import pytest
+
 from carrier_client_terminal import Settings
 from carrier_client_terminal.client import TerminalClient
-
 from carrier_core import Accepted, Inbound, InboundKind, Part, Receipt, ReplyPart, Room, Taken
 
 _ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[a-zA-Z]|\][^\x07]*\x07|[=>])")
@@ -87,9 +87,7 @@ class FakeHost:
                 }
             ],
             "memories": [{"id": "m", "text": "I live in Porto."}],
-            "parts": [
-                {"key": "memories", "text": "I live…", "provenance": {"origins": ["outside:http://x"]}}
-            ],
+            "parts": [{"key": "memories", "text": "I live…", "provenance": {"origins": ["outside:http://x"]}}],
         }
 
     async def status(self) -> dict[str, object]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+
 from carrier_client_terminal import descriptor
 from carrier_client_terminal.descriptor import Descriptor
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import anyio
 import pytest
+
 from carrier_client_terminal import Settings
 from carrier_client_terminal.client import TerminalClient
-
 from carrier_core import Entity, InboundKind, NotDone, Part, Rejected, ReplyPart, Room, RoomKind, Unavailable
 
 pytestmark = pytest.mark.anyio
@@ -230,9 +230,7 @@ async def test_a_closed_input_is_an_empty_one(script):
 
 async def test_nobody_chats(script):
     with pytest.raises(NotDone, match="carrierd chat"):
-        await TerminalClient(Settings()).send(
-            ReplyPart("k", "t", "tifa", Room.of("local", "r1"), (Part("x"),))
-        )
+        await TerminalClient(Settings()).send(ReplyPart("k", "t", "tifa", Room.of("local", "r1"), (Part("x"),)))
 
 
 async def test_without_an_agent_it_says_so(script):

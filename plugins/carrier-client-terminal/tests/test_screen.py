@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
+
 from carrier_client_terminal import Settings
 from carrier_client_terminal.client import TerminalClient
-
 from carrier_core import NotDone, Rejected, Room, RoomKind
 
 pytestmark = pytest.mark.anyio
@@ -64,9 +64,7 @@ async def test_several_lines(at_terminal, terminal):
     assert at_terminal.said == ["one\ntwo", "three\nfour"]
 
 
-async def test_the_arrow_keys_and_search_find_what_was_typed_in_an_earlier_chat(
-    at_terminal, terminal, tmp_path
-):
+async def test_the_arrow_keys_and_search_find_what_was_typed_in_an_earlier_chat(at_terminal, terminal, tmp_path):
     async with chatting(at_terminal, terminal):
         terminal.type("the first\r")
         await terminal.sees("You said: the first\n")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from carrier_client_terminal.visible import spoken, visible, visible_log, visible_name
 from hypothesis import given
 from hypothesis import strategies as st
 
+from carrier_client_terminal.visible import spoken, visible, visible_log, visible_name
 from carrier_core import Attachment, Part, PartKind
 
 

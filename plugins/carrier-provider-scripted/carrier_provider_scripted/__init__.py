@@ -17,7 +17,7 @@ __all__ = ["Settings", "register_providers"]
 
 
 class Settings(PluginSettings):
-    """``[plugin.carrier-provider-scripted]``. Relative paths are seen from the folder that Carrier was started in."""
+    """``[plugin.carrier-provider-scripted]``. Relative paths are seen from the configuration's folder."""
 
     rules: Path | None = Field(None, description="A file of rules; without it, the built-in ones.")
     obey: Path | None = Field(
