@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import anyio
 import msgspec
 
 from carrier_core import pipeline, specs
-from carrier_core.errors import CarrierError, ConfigError
+from carrier_core.errors import CarrierError, ConfigError, PluginError, single
+from carrier_core.failures import Failure, said
 from carrier_core.ledger import Ledger
 from carrier_core.messages import Entity, Inbound, Memory, Part, Reply, ReplyPart, make_id
 from carrier_core.outcomes import Outcome, Ran, Status, StepRecord, TurnRecord
@@ -159,7 +160,13 @@ class AgentRuntime:
     def split(self, client: str, reply: Reply) -> tuple[tuple[Part, ...], ...]:
         """The reply as the client posts it."""
         entry = self.host.plugins.things[Client].get(client)
-        return entry.thing.split(reply) if entry is not None and isinstance(entry.thing, Client) else (reply.parts,)
+        if entry is None or not isinstance(entry.thing, Client):
+            return (reply.parts,)
+        try:
+            return entry.thing.split(reply)
+        except (Exception, SystemExit) as error:
+            self.host.failed(Failure(entry.plugin, f"{client}.split", "raised", said(error), error))
+            return (reply.parts,)
 
     # --- the steps of the loop, for hooks that want to run one ---
 
@@ -187,14 +194,19 @@ class AgentRuntime:
 
     def turn_id(self, room: str, seq: int) -> str:
         """The id of the turn that answers this row."""
-        return make_id("turn", self.name, room, str(seq))
+        return turn_id(self.name, room, seq)
 
     async def handle(self, row: Row) -> None:
         """Handle one message: open its turn, run it, record it, deliver the reply, learn."""
         room = row.inbound.room.id
         epoch = await self._epoch(room)
         turn = Turn(self, self.table(row.inbound.client), self.turn_id(room, row.seq), row.seq, row.inbound, epoch)
-        await self._open(turn)
+        try:
+            await self._open(turn)
+        except PluginError as error:  # a guard or a wrapper: the turn is recorded and the room is told all the same
+            with anyio.CancelScope(shield=True):
+                await self._close(turn, pipeline.failed(turn, error.message))
+            return
         with anyio.CancelScope() as scope:
             self._running[room] = (turn.id, scope)
             if turn.id in self._stopped:
@@ -205,7 +217,7 @@ class AgentRuntime:
                 del self._running[room]
                 self._stopped.discard(turn.id)
         if scope.cancelled_caught:
-            outcome = Outcome(Status.STOPPED, reason="stopped by the person", usage=turn.usage)
+            outcome = Outcome(Status.STOPPED, reason="stopped by the person")
         with anyio.CancelScope(shield=True):
             await self._close(turn, outcome)
 
@@ -230,16 +242,27 @@ class AgentRuntime:
     async def _close(self, turn: Turn, outcome: Outcome) -> None:
         journal = self.host.store.journal
         memories = known = turn.learned
-        outbox: tuple[ReplyPart, ...] = ()
-        if outcome.reply is not None:
-            if not outcome.reply.notice:
+        try:
+            if outcome.reply is not None and not outcome.reply.notice:
                 memories += await pipeline.remember_reply(turn, outcome.reply)
-            outbox = pipeline.outbox_of(turn, outcome.reply)
+        except PluginError as error:  # a guard of what is stored: what may not be remembered is not said either
+            outcome = pipeline.failed(turn, error.message)
+        outcome = msgspec.structs.replace(outcome, usage=turn.usage)
+        outbox = pipeline.outbox_of(turn, outcome.reply) if outcome.reply is not None else ()
         parts, digests = self._ledger.parts_of(turn)
         await journal.complete(_record(turn, outcome, digests, trace=False), turn.epoch, memories, parts, outbox)
         self._ledger.stored(parts)
-        receipts = await pipeline.deliver(turn, outbox)
-        learned = await pipeline.reflect(turn, outcome) + turn.learned[len(known) :]
+        receipts, problem = await pipeline.deliver(turn, outbox)
+        if problem:
+            reason = f"the reply was not delivered: {problem}"
+            outcome = msgspec.structs.replace(outcome, status=Status.FAILED, reason=reason)
+        try:
+            learned = await pipeline.reflect(turn, outcome)
+        except CarrierError as error:
+            learned = ()
+            self.host.log.warning("turn_not_reflected", turn=turn.id, agent=self.name, error=error.message)
+        learned += turn.learned[len(known) :]
+        outcome = msgspec.structs.replace(outcome, usage=turn.usage)
         record = _record(turn, outcome, digests)
         await journal.finish(record, turn.epoch, learned, receipts)
         name = "turn_failed" if outcome.status is Status.FAILED else "turn_completed"
@@ -302,15 +325,28 @@ class AgentRuntime:
                 async for text in receive:
                     try:
                         await turn.hooks.call(caller, turn.room, turn.id, turn.round, text)
-                    except CarrierError as error:
+                    except CarrierError as error:  # the whole reply follows, so nothing is lost
                         self.host.log.warning("draft_not_shown", client=turn.client, error=error.message)
+                        return
 
-        async with anyio.create_task_group() as group:
-            group.start_soon(show)
-            with send:
-                yield send.send_nowait
+        def emit(text: str) -> None:
+            with suppress(anyio.WouldBlock, anyio.BrokenResourceError, anyio.ClosedResourceError):
+                send.send_nowait(text)
+
+        with single():
+            async with anyio.create_task_group() as group:
+                group.start_soon(show)
+                with send:
+                    yield emit
+                group.cancel_scope.deadline = anyio.current_time() + _GRACE
 
 
+def turn_id(agent: str, room: str, seq: int) -> str:
+    """The id of the turn with which an agent answers the row ``seq`` of a room."""
+    return make_id("turn", agent, room, str(seq))
+
+
+_GRACE = 1.0  # seconds that a client has to show the rest of a draft when the completion is there
 _NO_PROVIDER = "Enable a plugin that brings a model provider in [plugins]."
 
 

@@ -12,7 +12,7 @@ from anyio.abc import TaskGroup
 
 from carrier_core.contract import CORE
 from carrier_core.errors import CarrierError, Unavailable
-from carrier_core.failures import Failure
+from carrier_core.failures import Failure, is_cancelled
 from carrier_core.messages import Inbound, Receipt, ReplyPart
 from carrier_core.plugins import Registered
 from carrier_core.prompts import Json
@@ -55,6 +55,7 @@ class Clients:
         self.relays: dict[tuple[str, str], Registered] = {}
         self._running: dict[str, Registered] = {LOCAL: Registered(CORE, Local())}
         self._up: dict[str, anyio.Event] = {}
+        self._event(LOCAL).set()
 
     def outlet(self, client: str, room: str) -> Registered | None:
         """The way out to a room; None if there is none."""
@@ -99,14 +100,23 @@ class Clients:
             error: BaseException | None = None
             try:
                 await client.run(ClientView(host, client), started)
+            except anyio.get_cancelled_exc_class() as raised:
+                if is_cancelled():
+                    raise
+                error = raised
             except (Exception, SystemExit) as raised:
                 error = raised
             why = "it ended" if error is None else f"{type(error).__name__}: {error}"
-            self._up[client.name] = anyio.Event()
+            if self._event(
+                client.name
+            ).is_set():  # whoever waits for the first start goes on waiting for the same event
+                self._up[client.name] = anyio.Event()
             host.degraded[f"client {client.name}"] = why
             host.failed(Failure(plugin, f"{client.name}.run", "ended" if error is None else "raised", why, error))
-            delay = _FIRST if anyio.current_time() - began > _LONGEST else min(delay * 2, _LONGEST)
+            if anyio.current_time() - began > _LONGEST:
+                delay = _FIRST
             await anyio.sleep(delay)
+            delay = min(delay * 2, _LONGEST)
 
     async def tell(self, part: ReplyPart) -> None:
         """Deliver a notice as soon as its client is up."""

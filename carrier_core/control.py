@@ -70,7 +70,7 @@ class Control:
         self._host = host
 
     async def serve(self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Listen until cancelled. The socket is made before its name is, so nobody sees it with wider permissions."""
+        """Listen until cancelled. The umask sees to it that nobody ever sees the socket with wider permissions."""
         path = path_of(self._host.state)
         path.unlink(missing_ok=True)
         mask = os.umask(0o177)
@@ -107,33 +107,39 @@ class _Connection:
         self._stream = stream
         self._lock = anyio.Lock()
         self._relay: _Relay | None = None
-        self._rooms: list[tuple[str, str]] = []
+        self._rooms: set[tuple[str, str]] = set()
 
     async def _push(self, message: Request) -> None:
+        await self._send(_encode(message))
+
+    async def _send(self, line: bytes) -> None:
         async with self._lock:
-            await self._stream.send(_encode(message) + b"\n")
+            try:
+                await self._stream.send(line + b"\n")
+            except anyio.get_cancelled_exc_class():
+                await anyio.aclose_forcefully(self._stream)  # half a line would garble all that follow
+                raise
 
     async def answer(self, line: bytes) -> None:
+        """Answer one request; nothing that it asks can end more than the request."""
         number: Json = None
         try:
             request = _decode(line)
             number = cast("Json", request.get("id"))
             operation = getattr(self, f"_do_{request.get('op')}", None)
             if operation is None:
-                raise CarrierError(
-                    f"The daemon knows no operation {request.get('op')}.", remedy="Restart the older one."
-                )
-            answer: Request = {"id": number, "result": await operation(request)}
+                name = request.get("op")
+                raise CarrierError(f"The daemon knows no operation {name}.", remedy="Restart the older one.")
+            answer = _encode({"id": number, "result": await operation(request)})
         except CarrierError as error:
-            fault: Request = {"message": error.message, "remedy": error.remedy, "exit_code": error.exit_code}
-            answer = {"id": number, "error": fault}
-        except (msgspec.MsgspecError, KeyError, TypeError) as error:
-            answer = {
-                "id": number,
-                "error": {"message": f"The request is not valid: {error}.", "remedy": "", "exit_code": 70},
-            }
+            answer = _encode({"id": number, "error": _fault(error.message, error.remedy, error.exit_code)})
+        except (msgspec.MsgspecError, KeyError, TypeError, ValueError, RecursionError) as error:
+            answer = _encode({"id": number, "error": _fault(f"The request is not valid: {error}.")})
+        except Exception as error:
+            self._host.log.exception("control_failed")
+            answer = _encode({"id": number, "error": _fault(f"The daemon failed: {type(error).__name__}.")})
         try:
-            await self._push(answer)
+            await self._send(answer)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             return  # whoever asked has left
 
@@ -157,7 +163,7 @@ class _Connection:
         if self._relay is not None:
             key = (self._relay.name, inbound.room.id)
             self._host.clients.relays[key] = Registered(CORE, self._relay)
-            self._rooms.append(key)
+            self._rooms.add(key)
         return cast("Json", msgspec.to_builtins(await self._host.accept(inbound)))
 
     async def _do_wait(self, request: dict[str, object]) -> Json:
@@ -186,6 +192,10 @@ class _Connection:
             limit=int(str(request.get("limit") or 50)),
         )
         return cast("Json", msgspec.to_builtins(memories))
+
+
+def _fault(message: str, remedy: str = "", exit_code: int = 70) -> Request:
+    return {"message": message, "remedy": remedy, "exit_code": exit_code}
 
 
 # --- the command line's side ---------------------------------------------------------------------------------------------
@@ -267,10 +277,15 @@ class Remote:
                     waiting[1].append(message)
                     waiting[0].set()
         except (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            pass  # it is gone, which whoever waits is told below
+        except (anyio.DelimiterNotFound, msgspec.MsgspecError) as error:
+            raise Unavailable(
+                f"The daemon's answer cannot be read: {error}.", remedy="Restart the older one."
+            ) from error
+        finally:
             self._gone = True
             for event, _ in self._answers.values():
                 event.set()
-        finally:
             await anyio.aclose_forcefully(self._stream)
 
     async def _pushed(self, message: Request) -> None:

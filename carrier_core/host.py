@@ -13,7 +13,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from carrier_core import specs
-from carrier_core.agent import AgentRuntime
+from carrier_core.agent import AgentRuntime, turn_id
 from carrier_core.breaker import Quarantine
 from carrier_core.clients import LOCAL, Clients
 from carrier_core.contract import Caller
@@ -31,7 +31,7 @@ from carrier_core.messages import (
     Room,
     make_id,
 )
-from carrier_core.outcomes import Event, TurnRecord
+from carrier_core.outcomes import Event, Outcome, Status, TurnRecord
 from carrier_core.plugins import CORE, Plugins, Registered, things_named
 from carrier_core.prompts import Json
 from carrier_core.reception import clean
@@ -206,11 +206,7 @@ class Host:
 
         Returns what changed but needs a restart. Turns that run end as they began, but for the policy.
         """
-        again = [
-            key
-            for key in ("plugins", "memory", "clients", "plugin")
-            if _section(config, key) != _section(self.config, key)
-        ]
+        again = config.needs_restart(self.config)
         made = {}
         for name in config.settings.agents:
             older = self.agents.get(name)
@@ -230,7 +226,7 @@ class Host:
                 await self.hooks.ordered(table.caller(specs.start_agent), stop, lambda plugin: False, agent)
         for agent in gone:
             await self._stop_agent(agent)
-        return tuple(again)
+        return again
 
     async def _stop_agent(self, agent: AgentRuntime) -> None:
         await self.hooks.unwind(agent.table("").caller(specs.stop_agent), [*self.plugins.found, CORE], agent)
@@ -245,7 +241,7 @@ class Host:
             if agent not in self.agents:
                 continue
             for row in await self.store.journal.pending(agent, room):
-                self.rooms.push(agent, room, Row(row.seq, decode(row.payload, Inbound)))
+                self._queue(self.agents[agent], Row(row.seq, decode(row.payload, Inbound)))
 
     async def _stop(self) -> None:
         """Let running turns end, within the limit; then stop agents and plugins, the last started first."""
@@ -301,14 +297,20 @@ class Host:
 
     async def _append(self, agent: AgentRuntime, inbound: Inbound, payload: bytes) -> Taken:
         room = inbound.room.id
-        appended = await self.store.journal.append_inbound(agent.name, room, inbound.dedupe_key, payload)
-        turn = agent.turn_id(room, appended.seq)
+        with anyio.CancelScope(shield=True):  # what is stored has to be queued too, whatever becomes of the caller
+            appended = await self.store.journal.append_inbound(agent.name, room, inbound.dedupe_key, payload)
+            turn = agent.turn_id(room, appended.seq)
+            if appended.is_new:
+                self._queue(agent, Row(appended.seq, inbound))
         if appended.is_new:
-            if turn not in self._ended:
-                self._waiters.setdefault(turn, anyio.Event())
-            self.rooms.push(agent.name, room, Row(appended.seq, inbound))
             self._happened("message_received", inbound, agent.name, turn, kind=str(inbound.kind), seq=appended.seq)
         return Taken(agent.name, appended.seq, turn, appended.is_new)
+
+    def _queue(self, agent: AgentRuntime, row: Row) -> None:
+        turn = agent.turn_id(row.inbound.room.id, row.seq)
+        if turn not in self._ended:
+            self._waiters.setdefault(turn, anyio.Event())
+        self.rooms.push(agent.name, row.inbound.room.id, row)
 
     async def _apply(self, inbound: Inbound, hearing: Iterable[AgentRuntime]) -> Accepted:
         """What needs no turn: an edit or a deletion changes the memory of the message. The rest is only told to watchers."""
@@ -318,8 +320,8 @@ class Host:
             if inbound.kind is InboundKind.DELETE:
                 self.rooms.amend(agent.name, inbound.room.id, said, ())
                 await self.store.memory.forget((key,))
-            elif inbound.kind is InboundKind.EDIT and self._is_newest(said, inbound.revision):
-                self.rooms.amend(agent.name, inbound.room.id, said, inbound.message.content)
+            elif inbound.kind is InboundKind.EDIT and self._is_newest(key, inbound.revision):
+                self.rooms.amend(agent.name, inbound.room.id, said, inbound.message.content, inbound.message.sender.id)
                 for memory in await self.store.memory.get((key,)):
                     if memory.entity == inbound.message.sender.id:
                         await agent.edit(inbound, memory)
@@ -353,18 +355,22 @@ class Host:
     async def _handle(self, agent: str, row: Row) -> None:
         runtime = self.agents.get(agent)
         if runtime is None:
-            self.log.warning("message_kept", agent=agent, room=row.inbound.room.id, why="the agent was taken out")
+            why = "the agent was taken out of the configuration; the message is kept for when it is back"
+            self.log.warning("message_kept", agent=agent, room=row.inbound.room.id, why=why)
+            self._lost(turn_id(agent, row.inbound.room.id, row.seq), agent, why)
             return
         try:
             await runtime.handle(row)
         except Exception as error:
             self.log.exception("turn_not_recorded", agent=agent, room=row.inbound.room.id, error=str(error))
-            turn = runtime.turn_id(row.inbound.room.id, row.seq)
-            self._ended_with(
-                turn, {"turn": turn, "agent": agent, "status": "failed", "reason": str(error), "reply": None}
-            )
+            self._lost(runtime.turn_id(row.inbound.room.id, row.seq), agent, str(error))
             if isinstance(error, Unavailable):
                 self.degraded["store"] = error.message
+
+    def _lost(self, turn: str, agent: str, why: str) -> None:
+        """Tell whoever waits for a turn that it did not come to its end."""
+        record = TurnRecord(turn, agent, "", "", "", (), self.clock(), Outcome(Status.FAILED, reason=why))
+        self._ended_with(turn, summary(record, ""))
 
     def finished(self, record: TurnRecord, room: str) -> None:
         """Called by an agent when a turn has ended: whoever waits for it is told."""
@@ -415,7 +421,12 @@ class Host:
         """Forget what was said in a room, given its id."""
         count = 0
         while memories := await self.store.memory.list(agent=agent, room=room, limit=500):
-            count += await self.store.memory.forget(tuple(memory.id for memory in memories))
+            forgotten = await self.store.memory.forget(tuple(memory.id for memory in memories))
+            if not forgotten:
+                raise CarrierError(
+                    "The store does not forget what it lists.", remedy="Report it to the store's author."
+                )
+            count += forgotten
         return count
 
     # --- what plugins and clients see of it ---
@@ -461,10 +472,6 @@ class Host:
         self.log.warning(
             "plugin_failed", plugin=failure.plugin, hook=failure.hook, how=failure.how, message=failure.message
         )
-
-
-def _section(config: Config, key: str) -> object:
-    return getattr(config.settings, key)
 
 
 def load_plugins(config: Config) -> Plugins:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from typing import TYPE_CHECKING, Any, TextIO, cast
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 import structlog
 
 if TYPE_CHECKING:
-    from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
+    from structlog.typing import EventDict, ExcInfo, FilteringBoundLogger, WrappedLogger
 
     from carrier_core.settings import LogSettings
 
@@ -34,9 +35,7 @@ def configure(settings: LogSettings, *, stream: TextIO | None = None, least: str
     renderer: Any = (
         structlog.processors.JSONRenderer(default=str)
         if as_json
-        else structlog.dev.ConsoleRenderer(
-            colors=target.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=28
-        )
+        else structlog.dev.ConsoleRenderer(colors=target.isatty(), exception_formatter=_traceback, pad_event_to=28)
     )
     structlog.configure(
         processors=[
@@ -77,6 +76,14 @@ class _Levels:
         if _LEVELS[name.upper()] < self._levels.get(str(event.get("source", "")), self._level):
             raise structlog.DropEvent
         return event
+
+
+def _traceback(stream: TextIO, info: ExcInfo) -> None:
+    """A traceback each line of which is indented, so that the text of an exception cannot forge a line of the log."""
+    whole = io.StringIO()
+    structlog.dev.plain_traceback(whole, info)
+    for line in whole.getvalue().splitlines():
+        stream.write("    " + "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in line) + "\n")
 
 
 def _visible(log: WrappedLogger, method: str, event: EventDict) -> EventDict:

@@ -14,6 +14,7 @@ import msgspec
 from carrier_core import specs
 from carrier_core.contract import CORE
 from carrier_core.errors import CarrierError, PluginError
+from carrier_core.failures import said as told
 from carrier_core.messages import Block, Memory, MemoryKind, Part, Receipt, Reply, ReplyPart, make_id
 from carrier_core.outcomes import Connection, Outcome, Status
 from carrier_core.policy import judge
@@ -86,13 +87,20 @@ async def run(turn: Turn) -> Outcome:
         elif not _goes_on(turn, draft):
             break
         if number >= limits.rounds or _spent(turn):
+            if said_nothing(said):
+                raise CarrierError(
+                    f"The limits of the turn were reached after {number} rounds without an answer.",
+                    remedy="Raise `rounds` or `tokens` in the agent's limits.",
+                )
             break
     return await turn.step("settle", partial(settle, turn, said))
 
 
 def _goes_on(turn: Turn, draft: Draft) -> bool:
-    kind = turn.agent.kind
-    return kind.goes_on(draft)
+    try:
+        return turn.agent.kind.goes_on(draft)
+    except (Exception, SystemExit) as error:
+        raise CarrierError(f"The kind of agent {turn.agent.kind.name} failed: {told(error)}.") from error
 
 
 def _spent(turn: Turn) -> bool:
@@ -256,7 +264,12 @@ async def _authorized(turn: Turn, call: ActionCall) -> ActionResult:
 def rule(turn: Turn, call: ActionCall) -> Authorization | None:
     """The policy's own ruling, the default of ``authorize``."""
     entry = turn.table.thing(Action, call.name)
-    effect = entry.thing.effect if entry is not None and isinstance(entry.thing, Action) else Effect.READ
+    if entry is not None and isinstance(entry.thing, Action):
+        effect = entry.thing.effect
+    elif turn.table.has(specs.perform, beside=CORE):
+        effect = Effect.EXTERNAL  # some plugin may perform it, and nobody has said what it does
+    else:
+        effect = Effect.READ  # nobody can perform it, which the model is told
     return judge(call.name, effect, turn.agent.host.config.settings.policy.allow)
 
 
@@ -287,7 +300,7 @@ async def _verdict(turn: Turn, draft: Draft) -> Evaluation | None:
 
 async def settle(turn: Turn, said: tuple[Part, ...]) -> Outcome:
     """The reply as it is to be delivered, or why there is none."""
-    if not any(part.text.strip() or part.attachment for part in said):
+    if said_nothing(said):
         return Outcome(Status.SILENT, reason="the agent had nothing to say", usage=turn.usage)
     reply: object = await turn.hooks.transform(
         turn.table.caller(specs.transform_reply), turn, Reply(said, reply_to=turn.message.id)
@@ -296,6 +309,11 @@ async def settle(turn: Turn, said: tuple[Part, ...]) -> Outcome:
         return Outcome(Status.BLOCKED, reason=reply.reason, usage=turn.usage)
     assert isinstance(reply, Reply)
     return Outcome(Status.REPLIED, reply, usage=turn.usage)
+
+
+def said_nothing(said: tuple[Part, ...]) -> bool:
+    """Whether nothing in it can be delivered."""
+    return not any(part.text.strip() or part.attachment for part in said)
 
 
 async def remember_reply(turn: Turn, reply: Reply) -> tuple[Memory, ...]:
@@ -338,23 +356,27 @@ def outbox_of(turn: Turn, reply: Reply) -> tuple[ReplyPart, ...]:
     )
 
 
-async def deliver(turn: Turn, parts: tuple[ReplyPart, ...]) -> tuple[Receipt, ...]:
-    """Deliver the parts in order; the first that fails keeps those behind it back, so that their order stays."""
+async def deliver(turn: Turn, parts: tuple[ReplyPart, ...]) -> tuple[tuple[Receipt, ...], str]:
+    """Deliver the parts in order; the first that fails keeps those behind it back, so that their order stays.
+
+    Returns the receipts, and what went wrong; empty when nothing did.
+    """
     turn.hooks.step = "deliver"
     receipts = []
+    problem = ""
     for part in parts:
         try:
             answer = await turn.hooks.first(turn.table.caller(specs.deliver), turn, part)
+            problem = "" if answer is not None else "no hook delivered it"
         except CarrierError as error:
+            answer, problem = None, error.message
+        if answer is None:
             turn.agent.host.log.error(
-                "reply_not_delivered", turn=turn.id, client=part.client, part=part.number, error=error.message
+                "reply_not_delivered", turn=turn.id, client=part.client, part=part.number, error=problem
             )
             break
-        if answer is None:
-            turn.agent.host.log.error("reply_not_delivered", turn=turn.id, client=part.client, error="no such client")
-            break
         receipts.append(answer.value)
-    return tuple(receipts)
+    return tuple(receipts), problem
 
 
 async def reflect(turn: Turn, outcome: Outcome) -> tuple[Memory, ...]:
@@ -399,17 +421,18 @@ async def within(turn: Turn) -> Outcome:
                 return await turn.hooks.around(caller, turn, call=partial(run, turn))
             return await run(turn)
     except TimeoutError:
-        return _failed(turn, f"the turn took longer than {seconds:g} s")
+        return failed(turn, f"the turn took longer than {seconds:g} s")
     except PluginError as error:
-        return _failed(turn, error.message)
+        return failed(turn, error.message)
     except CarrierError as error:
-        return _failed(turn, str(error))
+        return failed(turn, str(error))
     except Exception as error:
         turn.agent.host.log.exception("turn_raised", turn=turn.id, agent=turn.agent.name)
-        return _failed(turn, f"{type(error).__name__}: {error}")
+        return failed(turn, f"{type(error).__name__}: {error}")
 
 
-def _failed(turn: Turn, reason: str) -> Outcome:
+def failed(turn: Turn, reason: str) -> Outcome:
+    """The outcome of a turn that cannot be answered: the room is told, in the operator's words."""
     reply = notice(turn.agent.settings.failure, turn.message.id)
     return Outcome(Status.FAILED, reply, reason, turn.usage)
 

@@ -63,11 +63,14 @@ class Rooms:
             self._waiting.setdefault(key)
         self._fill()
 
-    def amend(self, agent: str, room: str, message: str, content: tuple[Part, ...]) -> None:
-        """Give a message that still waits the content that its sender gave it since; empty takes it back."""
+    def amend(self, agent: str, room: str, message: str, content: tuple[Part, ...], sender: str = "") -> None:
+        """Give a message that still waits the content that its sender gave it since; empty takes it back.
+
+        With a ``sender`` only that one's message is changed.
+        """
         queue = self._queues.get((agent, room), deque())
         for position, row in enumerate(queue):
-            if row.inbound.message.id == message:
+            if row.inbound.message.id == message and sender in ("", row.inbound.message.sender.id):
                 changed = msgspec.structs.replace(row.inbound.message, content=content)
                 queue[position] = Row(row.seq, msgspec.structs.replace(row.inbound, message=changed))
 

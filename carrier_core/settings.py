@@ -109,6 +109,15 @@ class Config:
             raise self.faults[0]
         return self._settings
 
+    def needs_restart(self, running: Config) -> tuple[str, ...]:
+        """The sections that differ from those of ``running`` and are only read at start."""
+        sections = ("plugins", "memory", "clients", "plugin")
+        changed = [key for key in sections if self._document.data.get(key) != running._document.data.get(key)]
+        ours, theirs = self.settings.limits, running.settings.limits
+        fixed = ("rooms", "breaker_failures", "breaker_window", "breaker_cooldown")
+        changed += [f"limits.{key}" for key in fixed if getattr(ours, key) != getattr(theirs, key)]
+        return tuple(changed)
+
     @property
     def plugin_folder(self) -> Path:
         """Where single-file plugins are looked for; it need not exist."""

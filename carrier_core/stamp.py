@@ -19,6 +19,7 @@ from carrier_core.contract import CORE, Impl
 from carrier_core.messages import Memory, Part, Recalled, Reply
 from carrier_core.prompts import ActionCall, ActionResult, Completion, Json, Prompt, PromptMessage, Source, State
 from carrier_core.provenance import AGENT, OPERATOR, Audience, Provenance, derive, outside
+from carrier_core.reception import clean_text
 
 _SHORT = 4  # characters; a shorter value of an argument is looked for as a whole word, because it is part of many
 
@@ -58,6 +59,9 @@ class Stamp:
         return stamped
 
     def _stamped(self, part: Part, plugin: str, hook: str) -> Part:
+        text = clean_text(part.text)
+        if text != part.text:
+            part = msgspec.structs.replace(part, text=text)
         claimed = part.provenance
         if plugin == CORE and claimed is not None:
             return part
@@ -136,9 +140,10 @@ class Stamp:
         provenance = result.provenance
         if provenance is not None and plugin != CORE:
             provenance = self._checked(provenance, plugin, hook)
-        if provenance is result.provenance and _same(said, result.say):
+        text = clean_text(result.text)
+        if provenance is result.provenance and text == result.text and _same(said, result.say):
             return result
-        return msgspec.structs.replace(result, say=said, provenance=provenance)
+        return msgspec.structs.replace(result, text=text, say=said, provenance=provenance)
 
     def _memory(self, memory: Memory, plugin: str, hook: str) -> Memory:
         """What a memory says of its parts; its own provenance is the host's, which puts it back."""
@@ -189,7 +194,9 @@ class Stamp:
 
         kept = iter(known)
         parts = tuple(
-            part if next(kept) else msgspec.structs.replace(part, provenance=of(part.provenance))
+            part
+            if next(kept)
+            else msgspec.structs.replace(part, text=clean_text(part.text), provenance=of(part.provenance))
             for part in completion.parts
         )
         calls = tuple(call if next(kept) else _call(call, of(None), prompt) for call in completion.calls)
@@ -201,6 +208,8 @@ class Stamp:
 
 def _call(call: ActionCall, provenance: Provenance, prompt: Prompt | None) -> ActionCall:
     sources = []
+    arguments = {clean_text(name): _valid(value) for name, value in call.arguments.items()}
+    call = msgspec.structs.replace(call, id=clean_text(call.id), name=clean_text(call.name), arguments=arguments)
     texts = [(part, part.text.casefold(), part.provenance) for part in (prompt.parts if prompt is not None else ())]
     for argument, value in call.arguments.items():
         wanted = [_finder(text) for text in dict.fromkeys(_texts(value))]
@@ -213,6 +222,17 @@ def _call(call: ActionCall, provenance: Provenance, prompt: Prompt | None) -> Ac
             names = tuple(dict.fromkeys(name for name, _ in found))
             sources.append(Source(argument, names, derive(origin for _, origin in found)))
     return msgspec.structs.replace(call, provenance=provenance, sources=tuple(sources))
+
+
+def _valid(value: Json) -> Json:
+    """The value with valid text only, however deep it lies."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, list):
+        return [_valid(each) for each in value]
+    if isinstance(value, dict):
+        return {clean_text(key): _valid(each) for key, each in value.items()}
+    return value
 
 
 def _texts(value: Json) -> Iterator[str]:

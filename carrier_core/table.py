@@ -66,7 +66,9 @@ class Table:
         found = self._methods.get(key)
         if found is None:
             impl, contract, accepts = self._bind(entry, method)
-            found = self._methods[key] = Caller(impl.hook, contract, accepts, (impl,))
+            found = Caller(impl.hook, contract, accepts, (impl,))
+            if entry.plugin != CORE:  # what the host makes itself comes and goes: a chat with the daemon, say
+                self._methods[key] = found
         return found
 
     def methods(self, sort: type, method: Callable[..., Awaitable[object]]) -> Caller[..., Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from carrier_core.agent import AgentRuntime
 
 T = TypeVar("T")
+
+
+_NESTED = 3  # slashes in the name of a step within a step: STEP/plugin/hook/n
 
 
 class Done(NamedTuple):
@@ -92,6 +96,9 @@ class Turn:
         self._histories: dict[int, tuple[Memory, ...]] = {}
         self._recalled: dict[Query, tuple[Recalled, ...]] = {}
         self._learned: list[Memory] = []
+        self._count = 0
+        self._asked: Counter[str] = Counter()
+        self._step = ""
         self.available: tuple[Registered, ...] | None = None
 
     # --- who and where ---
@@ -184,8 +191,9 @@ class Turn:
         impl = running.get()
         plugin, hook = (impl.plugin, impl.hook) if impl is not None else ("carrier", "turn")
         prompt = cast("Prompt", self.stamp.answer(impl, prompt)) if impl is not None else prompt
-        count = sum(1 for done in self.steps if f"/{plugin}/{hook}/" in done.name)
-        name = f"{self.hooks.step}/{plugin}/{hook}/{count}"
+        within = f"{self._step}/{plugin}/{hook}"
+        name = f"{within}/{self._asked[within]}"
+        self._asked[within] += 1
 
         async def ask() -> Completion:
             answer = await self.hooks.first(self.table.caller(specs.generate), self, prompt)
@@ -196,12 +204,12 @@ class Turn:
             self.meter(answer.value)
             return answer.value
 
-        outer = self.hooks.step
+        outer = self._step
         try:
             with self.stamp.asking(prompt):
                 return await self.step(name, ask)
         finally:
-            self.hooks.step = outer
+            self.hooks.step = self._step = outer
 
     async def remember(
         self, text: str, *, kind: MemoryKind = MemoryKind.FACT, provenance: Provenance | None = None
@@ -210,12 +218,13 @@ class Turn:
 
         The provenance that a plugin gives is checked like that of a part; without one the text comes from outside.
         """
+        number, self._count = self._count, self._count + 1  # before anything is awaited: hooks run side by side
         impl = running.get()
         part = Part(text, provenance=provenance if impl is not None else provenance or self.spoken)
         if impl is not None:
             part = self.stamp.part(part, impl.plugin, impl.hook)
         memory = Memory(
-            make_id("memory", self.id, str(len(self._learned))),
+            make_id("memory", self.id, str(number)),
             self.agent.name,
             self.room.id,
             kind,
@@ -264,6 +273,8 @@ class Turn:
     async def step(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
         """Do a named step: within its wrappers, timed, and kept for the record."""
         self.hooks.step = name
+        if name.count("/") < _NESTED:
+            self._step = name
         at, started = self.agent.host.clock(), perf_counter()
         caller = cast("Caller[..., T]", self.table.caller(specs.around_step))
         value = await (self._wrapped(caller, name, call) if caller.impls else call())

@@ -1,11 +1,12 @@
 """The host over time: what it does with what an earlier process left, with edits, with a new configuration, with rooms."""
 
+import anyio
 import msgspec
 import pytest
 
 from carrier_core import ConfigError, InboundKind, MemoryKind, PluginError, impl
 from carrier_core.settings import load
-from carrier_core.testing import FakeClient, running_host
+from carrier_core.testing import FakeClient, InMemoryStore, running_host
 
 pytestmark = pytest.mark.anyio
 
@@ -213,3 +214,71 @@ async def test_watchers_hear_of_what_happened_last():
         turns = [(await running.client.say("r", "Ana", f"{n}")).heard[0].turn for n in range(5)]
         await running.client.host.wait(turns[-1])
     assert heard == turns
+
+
+async def test_a_client_that_is_cancelled_from_within_costs_only_itself():
+    class Fickle(FakeClient):
+        name = "fickle"
+        runs = 0
+
+        async def run(self, host, started):
+            self.runs += 1
+            raise anyio.get_cancelled_exc_class()()
+
+    fickle = Fickle("fickle", "fickle")
+
+    @impl
+    def register_clients():
+        return fickle
+
+    async with running_host([register_clients]) as running:
+        assert await running.ask("hello") == "You said: hello"
+        assert "client fickle" in (await running.client.host.status())["degraded"]
+
+
+async def test_what_is_stored_is_answered_even_if_the_client_gave_up_waiting():
+    store = InMemoryStore()
+    append = store.journal.append_inbound
+
+    async def slowly(*args):
+        appended = await append(*args)
+        stored.set()
+        await go_on.wait()
+        return appended
+
+    store.journal.append_inbound = slowly
+    stored, go_on = anyio.Event(), anyio.Event()
+    async with running_host(store=store) as running, anyio.create_task_group() as group:
+        with anyio.CancelScope() as scope:
+            group.start_soon(running.client.say, "r", "Ana", "hello")
+            await stored.wait()
+            scope.cancel()
+        group.cancel_scope.cancel()
+        go_on.set()
+        with anyio.CancelScope(shield=True):
+            assert [reply.text for reply in await running.client.replies(1)] == ["You said: hello"]
+
+
+async def test_an_edit_reaches_every_agent_of_the_room():
+    async with running_host(config="[agents.robin]\n[agents.wren]\n") as running:
+        await running.client.ask("r", "Ana", "I live in Porot")
+        await running.client.edit(running.client.said[0], "I live in Porto")
+        for agent in ("robin", "wren"):
+            texts = [m.text for m in await running.store.memory.list(agent=agent) if not m.by_agent]
+            assert texts == ["I live in Porto"]
+
+
+async def test_a_message_whose_agent_was_taken_out_is_kept_and_nobody_waits_for_ever():
+    async with running_host(config="[agents.robin]\n[agents.wren]\n") as running:
+        running.provider.hold()
+        await running.client.say("r", "Ana", "one", agent="wren")
+        await running.provider.asked(1)
+        waiting = (await running.client.say("r", "Ana", "two", agent="wren")).heard[0].turn
+        path = running.host.config.path
+        path.write_text("[agents.robin]\n")
+        await running.host.reload(load(path, {}))
+        running.provider.release()
+        result = await running.client.host.wait(waiting)
+        assert "taken out" in result["reason"]
+        room = running.client.said[0].room
+        assert len(await running.store.journal.pending("wren", room.id)) == 1

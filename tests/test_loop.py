@@ -4,6 +4,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 import anyio
+import anyio.lowlevel
 import msgspec
 import pytest
 
@@ -20,12 +21,14 @@ from carrier_core import (
     Evaluation,
     Evaluator,
     Finish,
+    MemoryKind,
     Part,
     PartKind,
     Prompt,
     PromptMessage,
     Provenance,
     ProviderError,
+    Rejected,
     Reply,
     Ruling,
     State,
@@ -373,7 +376,8 @@ async def test_a_model_that_never_stops_calling_is_stopped_by_the_limit():
         running.provider.then(*[calling(("spy", {"text": str(n)})) for n in range(10)])
         accepted = await running.client.say("r", "Ana", "loop")
         result = await running.client.host.wait(accepted.heard[0].turn)
-        assert (len(spy.calls), result["status"]) == (3, "silent")
+        assert (len(spy.calls), result["status"]) == (3, "failed")
+        assert "limits of the turn were reached after 3 rounds" in result["reason"]
 
 
 # --- evaluation -----------------------------------------------------------------------------------------------------------
@@ -637,3 +641,120 @@ async def test_an_action_answers_to_its_similes_and_is_judged_by_its_own_name():
         running.provider.then(calling(("whisper", {"text": "hush"}), ("TELL", {"text": "loud"})))
         assert "seen" in await running.ask("go")
         assert (judged, len(spy.calls)) == (["tell", "tell"], 2)
+
+
+# --- what a review found ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by_agent", [False, True])
+async def test_a_guard_of_what_is_stored_stops_the_turn_visibly(by_agent):
+    class Keeper:
+        @impl(guard=True)
+        async def transform_memory(self, turn, memory):
+            if memory.by_agent is by_agent:
+                raise RuntimeError("no room left")
+
+    async with running_host([Keeper]) as running:
+        turn = (await running.client.say("r", "Ana", "hello")).heard[0].turn
+        result = await running.client.host.wait(turn)
+        assert result["status"] == "failed"
+        assert "guard keeper" in result["reason"]
+        assert [part.notice for part in running.client.sends] == [True]
+
+
+async def test_a_wrapper_that_fails_about_the_first_step_is_a_visible_failure():
+    async def around_step(turn, step, call):
+        if step.name == "open":
+            raise RuntimeError("shut")
+        return await call()
+
+    async with running_host([plugin("shut", around_step=around_step)]) as running:
+        turn = (await running.client.say("r", "Ana", "hello")).heard[0].turn
+        assert (await running.client.host.wait(turn))["status"] == "failed"
+        assert [part.notice for part in running.client.sends] == [True]
+
+
+async def test_a_wrapper_that_fails_after_the_reply_leaves_the_reply_as_it_is():
+    async def around_step(turn, step, call):
+        if step.name == "reflect":
+            raise RuntimeError("too late")
+        return await call()
+
+    async def reflect(turn, outcome):
+        return None
+
+    async with running_host([plugin("late", around_step=around_step, reflect=reflect)]) as running:
+        assert await running.ask("hello") == "You said: hello"
+        assert (await running.last()).outcome.status == "replied"
+
+
+async def test_half_a_character_from_a_model_does_not_cost_the_reply():
+    spy = Spy()
+    async with running_host([acting(spy)]) as running:
+        running.provider.then(calling(("spy", {"text": "x\ud83d"})), "half \ud83d a smile")
+        assert await running.ask("hello") == "half \ufffd a smile"
+        assert spy.calls[0].arguments == {"text": "x\ufffd"}
+
+
+async def test_a_reply_that_is_not_delivered_is_not_reported_as_one():
+    async with running_host() as running:
+        running.client.fail(Rejected("blocked by the user"))
+        turn = (await running.client.say("r", "Ana", "hello")).heard[0].turn
+        result = await running.client.host.wait(turn)
+        assert (result["status"], result["reason"]) == ("failed", "the reply was not delivered: blocked by the user")
+
+
+async def test_a_call_that_only_a_hook_could_perform_is_not_allowed_by_default():
+    done = []
+
+    async def perform(turn, call):
+        done.append(call.name)
+        return ActionResult("paid")
+
+    async with running_host([plugin("pays", perform=perform)]) as running:
+        running.provider.then(calling(("pay", {"amount": 3})))
+        assert "was not allowed" in await running.ask("pay three")
+        assert done == []
+
+
+async def test_a_provider_that_fails_while_it_streams_keeps_its_reason():
+    async with running_host(client=FakeClient(retracts=True)) as running:
+        running.provider.then(ProviderError("No key is set.", reason="auth"))
+        turn = (await running.client.say("r", "Ana", "hello")).heard[0].turn
+        assert (await running.client.host.wait(turn))["reason"] == "No key is set."
+
+
+async def test_a_client_that_cannot_show_drafts_still_brings_the_reply():
+    class Mute(FakeClient):
+        async def draft(self, room, turn, attempt, text):
+            raise RuntimeError("no screen")
+
+    async with running_host(client=Mute(retracts=True)) as running:
+        assert await running.ask("hello") == "You said: hello"
+
+
+async def test_hooks_that_run_side_by_side_do_not_overwrite_each_others_memories():
+    async def transform_memory(turn, memory):
+        await anyio.lowlevel.checkpoint()
+
+    async def first(turn):
+        await turn.remember("fact one")
+
+    async def second(turn):
+        await turn.remember("fact two")
+
+    one, two = plugin("one", provide_state=first), plugin("two", provide_state=second)
+    async with running_host([one, two, plugin("slow", transform_memory=transform_memory)]) as running:
+        await running.ask("hello")
+        facts = [memory.text for memory in await running.store.memory.list(agent="robin", kind=MemoryKind.FACT)]
+        assert sorted(facts) == ["fact one", "fact two"]
+
+
+async def test_a_model_call_that_led_to_silence_is_counted():
+    async def decide(turn):
+        await turn.generate(Prompt((PromptMessage("user", (Part("answer?"),)),), model="small"))
+        return Decision(False, "not now")
+
+    async with running_host([plugin("asks", decide=decide)]) as running:
+        turn = (await running.client.say("r", "Ana", "hello")).heard[0].turn
+        assert (await running.client.host.wait(turn))["usage"]["calls"] == 1

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from carrier_core.cli import place
+from carrier_core.cli.text import visible
 from carrier_core.errors import CarrierError, ConfigError, single
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ async def _say(args: argparse.Namespace, state: Path) -> int:
 def _show(result: dict[str, Json]) -> None:
     reply = result.get("reply")
     if isinstance(reply, dict):
-        print(reply["text"])
+        text = str(reply["text"])
+        print("\n".join(map(visible, text.split("\n"))) if sys.stdout.isatty() else text)
     if result.get("reason"):
         print(f"carrierd: {result['status']}: {result['reason']}", file=sys.stderr)
 

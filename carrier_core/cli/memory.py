@@ -22,7 +22,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     recall.add_argument("text", help="what about")
     recall.add_argument("--room", default="main", help="the room in which it would be said (default: %(default)s)")
     listing.add_argument("--kind", default="", help="only this kind: message, fact...")
-    forget = actions.add_parser("forget", help="remove memories from every table and index")
+    forget = actions.add_parser(
+        "forget", help="remove memories, so that nothing recalls them; the records of past turns stay"
+    )
     forget.add_argument("ids", nargs="+", metavar="ID", help="the ids that `memory list` shows")
     for each in (listing, recall):
         each.add_argument("--agent", default="", help="only of this agent")
