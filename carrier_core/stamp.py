@@ -208,8 +208,10 @@ class Stamp:
 
 def _call(call: ActionCall, provenance: Provenance, prompt: Prompt | None) -> ActionCall:
     sources = []
-    arguments = {clean_text(name): _valid(value) for name, value in call.arguments.items()}
-    call = msgspec.structs.replace(call, id=clean_text(call.id), name=clean_text(call.name), arguments=arguments)
+    call = msgspec.structs.replace(call, id=clean_text(call.id), name=clean_text(call.name))
+    if not _is_valid(call.arguments):
+        arguments = {clean_text(name): _valid(value) for name, value in call.arguments.items()}
+        call = msgspec.structs.replace(call, arguments=arguments)
     texts = [(part, part.text.casefold(), part.provenance) for part in (prompt.parts if prompt is not None else ())]
     for argument, value in call.arguments.items():
         wanted = [_finder(text) for text in dict.fromkeys(_texts(value))]
@@ -222,6 +224,20 @@ def _call(call: ActionCall, provenance: Provenance, prompt: Prompt | None) -> Ac
             names = tuple(dict.fromkeys(name for name, _ in found))
             sources.append(Source(argument, names, derive(origin for _, origin in found)))
     return msgspec.structs.replace(call, provenance=provenance, sources=tuple(sources))
+
+
+def _is_valid(value: Json) -> bool:
+    """Whether all texts in a value are valid; however deep they lie, because a model may nest as it likes."""
+    left = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, dict):
+            left += [*each.keys(), *each.values()]
+        elif isinstance(each, list):
+            left += each
+        elif isinstance(each, str) and clean_text(each) != each:
+            return False
+    return True
 
 
 def _valid(value: Json) -> Json:
