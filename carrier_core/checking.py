@@ -8,9 +8,8 @@ from difflib import get_close_matches
 from carrier_core.character import Loaded
 from carrier_core.characterfile import load_character
 from carrier_core.errors import CarrierError, ConfigError
-from carrier_core.host import choose_store
 from carrier_core.keylines import KeyPath
-from carrier_core.plugins import Plugins
+from carrier_core.plugins import Plugins, choose_store
 from carrier_core.settings import Config
 from carrier_core.things import Action, Client, Kind, Provider
 

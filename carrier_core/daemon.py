@@ -17,9 +17,10 @@ from anyio.abc import TaskStatus
 from carrier_core.checking import examine
 from carrier_core.control import Control
 from carrier_core.errors import CarrierError
-from carrier_core.host import Host, load_plugins
+from carrier_core.host import Host
 from carrier_core.logs import configure
 from carrier_core.outcomes import Event
+from carrier_core.plugins import load_plugins
 
 if TYPE_CHECKING:
     from carrier_core.settings import Config

@@ -32,7 +32,7 @@ from carrier_core.messages import (
     make_id,
 )
 from carrier_core.outcomes import Event, Outcome, Status, TurnRecord
-from carrier_core.plugins import CORE, Plugins, Registered, things_named
+from carrier_core.plugins import CORE, Plugins, Registered, choose_store, load_plugins
 from carrier_core.prompts import Json
 from carrier_core.reception import clean
 from carrier_core.records import decode, encode
@@ -472,41 +472,3 @@ class Host:
         self.log.warning(
             "plugin_failed", plugin=failure.plugin, hook=failure.hook, how=failure.how, message=failure.message
         )
-
-
-def load_plugins(config: Config) -> Plugins:
-    """Find and load the plugins of a configuration. The first fault of the configuration is raised, and the failure of a
-    required plugin; any other plugin that cannot be loaded is left out."""
-    plugins = Plugins(config)
-    plugins.find()
-    plugins.load()
-    plugins.take_secrets()
-    if plugins.faults:
-        raise plugins.faults[0]
-    for plugin in plugins.found.values():
-        if plugin.state == "failed" and plugin.required and plugin.error is not None:
-            raise plugin.fault or plugin.error
-    return plugins
-
-
-def choose_store(config: Config, plugins: Plugins) -> Store:
-    """The store that the configuration names, or the only one there is. ConfigError if there is no such."""
-    stores = plugins.things[Store]
-    name = config.settings.memory.store
-    there = things_named(stores.values())
-    if name is not None:
-        if name not in stores:
-            raise config.fault(("memory", "store"), f"There is no store {name}.", f"There are: {there}.")
-        chosen = stores[name].thing
-    elif len(stores) == 1:
-        chosen = next(iter(stores.values())).thing
-    elif not stores:
-        failed = [p for p in plugins.found.values() if p.state == "failed"]
-        why = f" {failed[0].name} failed: {failed[0].why}" if failed else ""
-        raise config.fault(
-            ("plugins", "enabled"), f"No store for memories is enabled.{why}", "Enable a plugin that brings one."
-        )
-    else:
-        raise config.fault(("memory",), f"There are several stores: {there}.", "Name one as `store` in [memory].")
-    assert isinstance(chosen, Store)
-    return chosen

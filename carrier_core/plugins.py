@@ -45,7 +45,7 @@ from carrier_core.things import (
     Recaller,
 )
 
-__all__ = ["CORE", "GROUP", "SORTS", "Plugin", "Plugins", "Registered", "things_named"]
+__all__ = ["CORE", "GROUP", "SORTS", "Plugin", "Plugins", "Registered", "choose_store", "load_plugins", "things_named"]
 
 SORTS: dict[str, type] = {
     "register_clients": Client,
@@ -396,3 +396,41 @@ def _listed(things: object) -> Sequence[object]:
 def things_named(things: Iterable[Registered]) -> str:
     """Their names, for a message."""
     return ", ".join(sorted(str(getattr(entry.thing, "name", "")) for entry in things)) or "none"
+
+
+def load_plugins(config: Config) -> Plugins:
+    """Find and load the plugins of a configuration. The first fault of the configuration is raised, and the failure of a
+    required plugin; any other plugin that cannot be loaded is left out."""
+    plugins = Plugins(config)
+    plugins.find()
+    plugins.load()
+    plugins.take_secrets()
+    if plugins.faults:
+        raise plugins.faults[0]
+    for plugin in plugins.found.values():
+        if plugin.state == "failed" and plugin.required and plugin.error is not None:
+            raise plugin.fault or plugin.error
+    return plugins
+
+
+def choose_store(config: Config, plugins: Plugins) -> Store:
+    """The store that the configuration names, or the only one there is. ConfigError if there is no such."""
+    stores = plugins.things[Store]
+    name = config.settings.memory.store
+    there = things_named(stores.values())
+    if name is not None:
+        if name not in stores:
+            raise config.fault(("memory", "store"), f"There is no store {name}.", f"There are: {there}.")
+        chosen = stores[name].thing
+    elif len(stores) == 1:
+        chosen = next(iter(stores.values())).thing
+    elif not stores:
+        failed = [p for p in plugins.found.values() if p.state == "failed"]
+        why = f" {failed[0].name} failed: {failed[0].why}" if failed else ""
+        raise config.fault(
+            ("plugins", "enabled"), f"No store for memories is enabled.{why}", "Enable a plugin that brings one."
+        )
+    else:
+        raise config.fault(("memory",), f"There are several stores: {there}.", "Name one as `store` in [memory].")
+    assert isinstance(chosen, Store)
+    return chosen

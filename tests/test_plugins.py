@@ -377,7 +377,7 @@ async def test_plugins_are_stopped_in_the_reverse_of_the_order_in_which_they_sta
 @pytest.mark.anyio
 async def test_a_required_plugin_that_cannot_be_loaded_stops_the_start_with_its_place(tmp_path):
     from carrier_core.errors import ConfigError
-    from carrier_core.host import load_plugins
+    from carrier_core.plugins import load_plugins
 
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins" / "own.py").write_text("\n1 / 0\n")

@@ -107,7 +107,8 @@ async def _converse(args: argparse.Namespace, state: Path) -> int:
     import anyio
 
     from carrier_core.control import connect
-    from carrier_core.host import Host, load_plugins
+    from carrier_core.host import Host
+    from carrier_core.plugins import load_plugins
 
     config = _ready(args)
     plugins = load_plugins(config)

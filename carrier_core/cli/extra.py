@@ -7,8 +7,7 @@ from difflib import get_close_matches
 
 from carrier_core.cli import COMMANDS, place
 from carrier_core.errors import CarrierError, PluginError
-from carrier_core.host import load_plugins
-from carrier_core.plugins import Registered
+from carrier_core.plugins import Registered, load_plugins
 from carrier_core.things import Command
 
 

@@ -100,7 +100,7 @@ async def _forget(args: argparse.Namespace) -> int:
     import anyio
 
     from carrier_core.control import connect
-    from carrier_core.host import choose_store, load_plugins
+    from carrier_core.plugins import choose_store, load_plugins
 
     state = place.state_of(args)
     remote = await connect(state)

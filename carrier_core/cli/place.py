@@ -68,7 +68,7 @@ async def daemon_status(args: argparse.Namespace) -> dict[str, Json] | None:
 
 async def open_store(args: argparse.Namespace) -> Store:
     """The store of the configuration, opened for reading. Unavailable if there is none yet."""
-    from carrier_core.host import choose_store, load_plugins
+    from carrier_core.plugins import choose_store, load_plugins
 
     config = read_config(args)
     store = choose_store(config, load_plugins(config))
