@@ -437,12 +437,15 @@ def test_where_the_plugins_cannot_be_asked_for_a_command_it_says_why(carrierd, f
 CARRIERD = [sys.executable, "-c", "import sys; from carrier_core.cli import main; sys.exit(main())"]
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("command", [["--help"], ["plugins"], ["plugins", "--json"], ["check"], ["agents"]])
-def test_a_reader_that_leaves_is_no_failure(command):
+def test_a_reader_that_leaves_is_no_failure(command, unbuffered):
+    environ = os.environ | {"PYTHONUNBUFFERED": unbuffered}
     reader, writer = os.pipe()
     os.close(reader)
     try:
-        done = subprocess.run([*CARRIERD, *command], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+        run = [*CARRIERD, *command]
+        done = subprocess.run(run, stdout=writer, stderr=subprocess.PIPE, text=True, check=False, env=environ)
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (0, "")

@@ -33,10 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = _run(given)
-        sys.stdout.flush()
-    except SystemExit as error:
-        code = _exit_code(error)
+        try:
+            code = _run(given)
+        except SystemExit as error:
+            code = _exit_code(error)
+        sys.stdout.flush()  # here, where a reader that left can still be told from a failure
     except CarrierError as error:
         code = _failed(str(error), error.exit_code)
     except BrokenPipeError:
