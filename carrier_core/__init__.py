@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from carrier_core._version import __version__
     from carrier_core.agent import AgentRuntime
+    from carrier_core.archive import Embedded, Entry, Handled, Heard, Participant, Place, Queued, Resident, Retention
     from carrier_core.character import Character, CharacterView
     from carrier_core.contract import Verb, impl, method, step
     from carrier_core.eliza import eliza_values, render_view
@@ -27,7 +28,18 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from carrier_core.host import Host
-    from carrier_core.journal import Appended, InboundRow, Journal, StoredPart
+    from carrier_core.journal import (
+        Appended,
+        InboundRow,
+        Intent,
+        Journal,
+        OpenTurn,
+        Outgoing,
+        Parking,
+        Sending,
+        StoredPart,
+        Work,
+    )
     from carrier_core.memory import MemoryStore, Store
     from carrier_core.messages import (
         Attachment,
@@ -55,7 +67,7 @@ if TYPE_CHECKING:
         make_id,
         text_of,
     )
-    from carrier_core.outcomes import Connection, Event, Outcome, Ran, Status, Step, StepRecord, TurnRecord
+    from carrier_core.outcomes import Answer, Connection, Event, Outcome, Ran, Status, Step, StepRecord, TurnRecord
     from carrier_core.prompts import (
         ActionCall,
         ActionResult,
@@ -80,9 +92,9 @@ if TYPE_CHECKING:
     )
     from carrier_core.provenance import (
         AGENT,
+        Audience,
         EVERYONE,
         OPERATOR,
-        Audience,
         Provenance,
         Readers,
         derive,
@@ -90,8 +102,9 @@ if TYPE_CHECKING:
         person,
     )
     from carrier_core.records import Unrecognised, decode, encode
+    from carrier_core.schedules import Missed, Schedule
     from carrier_core.settings import PluginSettings, secret, well_known
-    from carrier_core.templates import SYSTEM_TEMPLATE, Rendered, render
+    from carrier_core.templates import Rendered, SYSTEM_TEMPLATE, render
     from carrier_core.things import (
         Accepted,
         Action,
@@ -112,18 +125,20 @@ if TYPE_CHECKING:
 _HOME = {
     "_version": "__version__",
     "agent": "AgentRuntime",
+    "archive": "Embedded Entry Handled Heard Participant Place Queued Resident Retention",
     "character": "Character CharacterView",
     "contract": "Verb impl method step",
     "eliza": "eliza_values render_view",
     "errors": "CarrierError ConfigError Fenced InDoubt NotDone PluginError ProviderError Rejected Unavailable",
     "host": "Host",
-    "journal": "Appended InboundRow Journal StoredPart",
+    "journal": "Appended InboundRow Intent Journal OpenTurn Outgoing Parking Sending StoredPart Work",
     "memory": "MemoryStore Store",
     "messages": "Attachment Block Drop Entity Inbound InboundKind Memory MemoryKind Message NotSent Part PartKind Query Recalled Receipt Reply ReplyPart Room RoomKind Sent Unknown World make_id text_of",
-    "outcomes": "Connection Event Outcome Ran Status Step StepRecord TurnRecord",
+    "outcomes": "Answer Connection Event Outcome Ran Status Step StepRecord TurnRecord",
     "prompts": "ActionCall ActionResult Authorization Carry Completion Decision Draft Effect Evaluation Finish Json Prompt PromptMessage Ruling Source State Then Tool Usage Verdict",
     "provenance": "AGENT Audience EVERYONE OPERATOR Provenance Readers derive outside person",
     "records": "Unrecognised decode encode",
+    "schedules": "Missed Schedule",
     "settings": "PluginSettings secret well_known",
     "templates": "Rendered SYSTEM_TEMPLATE render",
     "things": "Accepted Action Client ClientHost Command Context Embedder Evaluator Kind Provider Recaller Taken Thing",
@@ -133,14 +148,12 @@ _MODULES = {name: module for module, names in _HOME.items() for name in names.sp
 
 __all__ = [
     "AGENT",
-    "EVERYONE",
-    "OPERATOR",
-    "SYSTEM_TEMPLATE",
     "Accepted",
     "Action",
     "ActionCall",
     "ActionResult",
     "AgentRuntime",
+    "Answer",
     "Appended",
     "Attachment",
     "Audience",
@@ -160,19 +173,25 @@ __all__ = [
     "Decision",
     "Draft",
     "Drop",
+    "EVERYONE",
     "Effect",
+    "Embedded",
     "Embedder",
     "Entity",
+    "Entry",
     "Evaluation",
     "Evaluator",
     "Event",
     "Fenced",
     "Finish",
+    "Handled",
+    "Heard",
     "Host",
     "InDoubt",
     "Inbound",
     "InboundKind",
     "InboundRow",
+    "Intent",
     "Journal",
     "Json",
     "Kind",
@@ -180,11 +199,18 @@ __all__ = [
     "MemoryKind",
     "MemoryStore",
     "Message",
+    "Missed",
     "NotDone",
     "NotSent",
+    "OPERATOR",
+    "OpenTurn",
     "Outcome",
+    "Outgoing",
+    "Parking",
     "Part",
     "PartKind",
+    "Participant",
+    "Place",
     "PluginError",
     "PluginSettings",
     "Prompt",
@@ -193,6 +219,7 @@ __all__ = [
     "Provider",
     "ProviderError",
     "Query",
+    "Queued",
     "Ran",
     "Readers",
     "Recalled",
@@ -202,9 +229,14 @@ __all__ = [
     "Rendered",
     "Reply",
     "ReplyPart",
+    "Resident",
+    "Retention",
     "Room",
     "RoomKind",
     "Ruling",
+    "SYSTEM_TEMPLATE",
+    "Schedule",
+    "Sending",
     "Sent",
     "Source",
     "State",
@@ -225,6 +257,7 @@ __all__ = [
     "Usage",
     "Verb",
     "Verdict",
+    "Work",
     "World",
     "__version__",
     "decode",

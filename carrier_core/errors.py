@@ -100,6 +100,20 @@ class InDoubt(CarrierError):
     """Nobody can tell whether an effect happened."""
 
 
+class Parked(BaseException):
+    """A turn leaves its room's queue to wait for somebody. Not an error: it passes through hooks as a cancellation does.
+
+    ``step`` is the name under which the answer will be recorded, ``until`` seconds since the epoch, ``say`` the question.
+    """
+
+    def __init__(self, step: str, until: float, reason: str, say: str) -> None:
+        super().__init__(reason)
+        self.step = step
+        self.until = until
+        self.reason = reason
+        self.say = say
+
+
 @contextmanager
 def single() -> Iterator[None]:
     """Take an error out of the groups that task groups raise: the only one there is, or the first of Carrier's own."""

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import anyio
 
 from carrier_core.contract import Accepts, Caller
-from carrier_core.errors import CarrierError, InDoubt, PluginError
+from carrier_core.errors import CarrierError, InDoubt, NotDone, Parked, PluginError
 
-PASSING = (KeyboardInterrupt, GeneratorExit)
-"""What is not a failure of whoever raised it: the operator's Ctrl-C, and the end of a coroutine that is thrown away."""
+PASSING = (KeyboardInterrupt, GeneratorExit, Parked)
+"""What is not a failure of whoever raised it: the operator's Ctrl-C, the end of a coroutine that is thrown away, a turn that
+parks."""
 
 
 class Failure(NamedTuple):
@@ -69,6 +70,8 @@ def effect_error(caller: Caller[..., Any], failure: Failure) -> CarrierError:
     """What a failed effect is raised as: Carrier's own errors as they are; doubt where it was cut off in the middle."""
     if isinstance(failure.error, CarrierError):
         return failure.error
+    if failure.how == "quarantined" and caller.effects:
+        return NotDone(f"{failure.plugin} was not asked for {failure.hook}: {failure.message}.")
     if failure.how == "timed_out" and caller.effects:
         return InDoubt(f"{failure.plugin} was cut off in {failure.hook}: {failure.message}.")
     error = PluginError(

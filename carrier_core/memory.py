@@ -6,8 +6,10 @@ Journal and memory share one database, so that what a turn remembers is written 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+from carrier_core.archive import Entry, Retention
 from carrier_core.errors import Rejected
 from carrier_core.journal import Journal
 from carrier_core.messages import Entity, Memory, MemoryKind, Query, Recalled, Room
@@ -93,6 +95,8 @@ class Store(ABC):
     name: str
     journal: Journal
     memory: MemoryStore
+    exclusive: bool = True
+    """Whether having it open means that no other process works on it: effects that a dead one left need no waiting."""
 
     @abstractmethod
     async def open(self, folder: Path) -> None:
@@ -108,6 +112,32 @@ class Store(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Write what is pending and close."""
+
+    # --- everything at once ---
+
+    @abstractmethod
+    def export(self, agent: str = "") -> AsyncIterator[tuple[Entry, ...]]:
+        """All that is kept, or what concerns one agent, in batches, in the order of :data:`~carrier_core.archive.ORDER`.
+
+        Two stores with the same content give the same entries.
+        """
+
+    @abstractmethod
+    async def restore(self, entries: tuple[Entry, ...]) -> int:
+        """Take in a batch of an archive, in one transaction; what is there already stays. Returns how many were new."""
+
+    @abstractmethod
+    async def forget_person(self, entity: str) -> dict[str, int]:
+        """Remove a person, by the entity's id, from every table and index, so that nothing of them can be read again.
+
+        That is all that they said, all that has their origin (``person:ID``), the turns that were theirs and every prompt part
+        and record that holds their words. The ledger of platform events stays, so that a repeated event is not answered.
+        Returns how many rows of each sort were removed or emptied.
+        """
+
+    @abstractmethod
+    async def expire(self, agent: str, rules: tuple[Retention, ...], now: float, *, limit: int = 500) -> int:
+        """Remove what the rules do not keep, at most some ``limit`` rows at once; returns how many, 0 when nothing is left."""
 
     @abstractmethod
     async def health(self) -> str:

@@ -213,7 +213,8 @@ class Inbound(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     ``event`` is the platform's id of it and ``revision`` counts its edits, so (kind, event, revision) tells a repetition.
     ``target`` is the message or turn that an edit, deletion, reaction, answer or stop is about. ``client`` is the name of
     the client that delivers replies; ``agent``, when given, the only agent that hears it. ``value`` is the reaction, choice
-    or verdict. ``trail`` says how the host repaired the content (cut, cleaned).
+    or verdict. ``trail`` says how the host repaired the content (cut, cleaned). ``schedule`` is the id of the schedule that it
+    comes from: nobody said it now.
     """
 
     event: str
@@ -227,6 +228,7 @@ class Inbound(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     target: str = ""
     value: str = ""
     trail: tuple[str, ...] = ()
+    schedule: str = ""
 
     @classmethod
     def say(
@@ -355,7 +357,10 @@ class Block(msgspec.Struct, frozen=True, gc=False):
 
 
 class ReplyPart(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One delivery: what a platform takes in one post. ``key`` is its idempotency key, the same at every attempt."""
+    """One delivery: what a platform takes in one post. ``key`` is its idempotency key, the same at every attempt.
+
+    ``draft`` is the turn whose draft was shown for it and is to be edited into it; empty where none was.
+    """
 
     key: str
     turn: str
@@ -366,6 +371,7 @@ class ReplyPart(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     number: int = 0
     reply_to: str = ""
     notice: bool = False
+    draft: str = ""
 
     @property
     def text(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from carrier_core.messages import Entity, OpenEnum, Reply, Room, World
-from carrier_core.prompts import Json, Usage
+from carrier_core.prompts import ActionCall, Carry, Json, Tool, Usage
 
 # --- how it went ---------------------------------------------------------------------------------------------------------
 
@@ -48,13 +48,53 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     replayed: bool = False
 
 
+class Line(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A message of a recorded prompt; its parts by their content hashes."""
+
+    role: str
+    parts: tuple[str, ...] = ()
+    calls: tuple[ActionCall, ...] = ()
+    call: str = ""
+    carry: Carry | None = None
+    failed: bool = False
+
+
+class Composition(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What the step ``compose`` made, as it is recorded: state and prompt, their parts by their content hashes.
+
+    ``used`` are the memories that went into it.
+    """
+
+    state: tuple[str, ...]
+    messages: tuple[Line, ...]
+    tools: tuple[Tool, ...] = ()
+    model: str = "large"
+    max_tokens: int | None = None
+    temperature: float | None = None
+    used: tuple[str, ...] = ()
+
+
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What a parked turn waited for: who answered, what, at which time; ``expired`` where nobody did in time."""
+
+    text: str = ""
+    value: str = ""
+    person: str = ""
+    at: float = 0.0
+    expired: bool = False
+
+
 class StepRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One step of a turn as it is kept: its recorded value ``{type, v, data}``, when it began and how long it took."""
+    """One step of a turn as it is kept: its recorded value ``{type, v, data}``, when it began and how long it took.
+
+    ``in_doubt`` says that it acted on the world and nobody knows whether that happened.
+    """
 
     name: str
     at: float
     duration_ms: float
     value: msgspec.Raw = msgspec.Raw(b"null")
+    in_doubt: bool = False
 
 
 class Ran(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -72,7 +112,10 @@ class Ran(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class TurnRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A turn as it is kept for ``why``. ``parts`` are the content hashes of everything that was in its prompts, in order."""
+    """A turn as it is kept for ``why``. ``parts`` are the content hashes of everything that was in its prompts, in order.
+
+    ``inbound`` are the rows that it answers, ``superseded`` those that it took out of the queue because a later one counts.
+    """
 
     id: str
     agent: str
@@ -89,6 +132,7 @@ class TurnRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     parts: tuple[str, ...] = ()
     seed: int = 0
     generation: int = 0
+    superseded: tuple[int, ...] = ()
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

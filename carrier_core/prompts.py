@@ -61,13 +61,17 @@ class Source(msgspec.Struct, frozen=True, gc=False):
 
 
 class ActionCall(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A call that a model asks for. ``provenance`` is that of the completion; ``sources`` say where values come from."""
+    """A call that a model asks for. ``provenance`` is that of the completion; ``sources`` say where values come from.
+
+    ``key`` is the idempotency key that the host gives it before it is performed, the same at every attempt.
+    """
 
     id: str
     name: str
     arguments: dict[str, Json]
     provenance: Provenance | None = None
     sources: tuple[Source, ...] = ()
+    key: str = ""
 
 
 class PromptMessage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -107,6 +111,13 @@ class Prompt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     def select(self, key: str) -> tuple[Part, ...]:
         """The parts with this key, in order."""
         return tuple(part for message in self.messages for part in message.parts if part.key == key)
+
+
+class Composed(msgspec.Struct, frozen=True, gc=False):
+    """What the step ``compose`` makes: the state of a round and the prompt that came of it."""
+
+    state: State
+    prompt: Prompt
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -221,6 +232,12 @@ class Evaluation(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     verdict: Verdict
     feedback: str = ""
     evaluator: str = ""
+
+
+class Judged(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """All verdicts of a round."""
+
+    evaluations: tuple[Evaluation, ...] = ()
 
 
 class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from carrier_core import messages, outcomes, prompts
+from carrier_core import archive, journal, messages, outcomes, prompts, schedules
 
 T = TypeVar("T")
 Data = dict[str, object]
@@ -49,6 +49,24 @@ VERSIONS: dict[type[msgspec.Struct], int] = {
     outcomes.Outcome: 1,
     outcomes.TurnRecord: 1,
     outcomes.Event: 1,
+    outcomes.Composition: 1,
+    outcomes.Answer: 1,
+    prompts.Judged: 1,
+    journal.Intent: 1,
+    journal.Parking: 1,
+    journal.Outgoing: 1,
+    journal.StoredPart: 1,
+    schedules.Schedule: 1,
+    messages.World: 1,
+    messages.Room: 1,
+    messages.Entity: 1,
+    archive.Place: 1,
+    archive.Heard: 1,
+    archive.Queued: 1,
+    archive.Handled: 1,
+    archive.Participant: 1,
+    archive.Resident: 1,
+    archive.Embedded: 1,
 }
 """The types that are recorded, each with its present version."""
 

@@ -87,11 +87,13 @@ class Client(Thing, ABC):
 
     ``platform`` is what ids are made with. ``interactive`` clients talk with the person at this terminal: ``carrierd chat``
     runs them, the daemon does not. ``retracts`` says that a draft shown can be replaced, so replies may be streamed.
+    ``idempotent`` says that the platform takes ``part.key`` for what it is: the same part sent twice appears once.
     """
 
     platform: str
     interactive: bool = False
     retracts: bool = False
+    idempotent: bool = False
 
     def configure(self, *, agent: str, room: str, person: str) -> None:
         """Called before ``run``, on an interactive client only: whom to talk with, in which room, and as whom."""
@@ -178,12 +180,16 @@ class Action(Thing, ABC):
     """Something that an agent can do, offered to the model as a tool.
 
     ``parameters`` is a JSON schema of type object. ``effect`` says what it does to the world and is what policy judges by.
+    Before anything but a read its intent is written down, with ``call.key``. Where the record of how it ended is missing
+    (the process died), ``find`` is asked; where that cannot tell, it is performed again if it is ``idempotent``: it does
+    nothing twice under one key. Otherwise it is reported as in doubt, to the model and to the operator.
     """
 
     description: str
     parameters: Mapping[str, Json]
     effect: Effect
     similes: tuple[str, ...] = ()
+    idempotent: bool = False
 
     @method(budget=1.0)
     async def validate(self, turn: Turn) -> bool | None:
@@ -194,6 +200,11 @@ class Action(Thing, ABC):
     @method(budget=60.0, effects=True)
     async def perform(self, turn: Turn, call: ActionCall) -> ActionResult:
         """Do it. NotDone, Rejected or InDoubt say how it failed; any other exception is reported to the model as such."""
+
+    @method(budget=30.0)
+    async def find(self, turn: Turn, call: ActionCall) -> ActionResult | NotSent | Unknown:
+        """Whether a call that is in doubt was carried out: its result, or that it was not, or that nobody can tell."""
+        return Unknown()
 
 
 class Context(Thing, ABC):
