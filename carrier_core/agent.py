@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 import msgspec
 
-from carrier_core import pipeline, specs
-from carrier_core.errors import CarrierError, ConfigError, PluginError, single
+from carrier_core import pipeline
+from carrier_core.errors import CarrierError, ConfigError
 from carrier_core.failures import Failure, said
+from carrier_core.handling import Handling
 from carrier_core.ledger import Ledger
-from carrier_core.messages import Entity, Inbound, Memory, Part, Reply, ReplyPart, make_id
-from carrier_core.outcomes import Outcome, Ran, Status, StepRecord, TurnRecord
-from carrier_core.plugins import CORE, Registered, things_named
-from carrier_core.prompts import ActionResult, Completion, Draft, Prompt, State
-from carrier_core.records import VERSIONS, encode
+from carrier_core.messages import Entity, Inbound, Memory, Part, Reply, make_id
+from carrier_core.plugins import Registered, things_named
+from carrier_core.prompts import ActionResult, Completion, Draft, Judged, Prompt, State
 from carrier_core.scheduler import Row
 from carrier_core.table import Table
 from carrier_core.things import Action, Client, Kind, Provider
@@ -55,9 +52,9 @@ class AgentRuntime:
         self._config = config
         self._tables: dict[str, Table] = {}
         self._epochs: dict[str, int] = {}
-        self._running: dict[str, tuple[str, anyio.CancelScope]] = {}
-        self._stopped: set[str] = set()
-        self._ledger = Ledger()
+        self._claiming: dict[str, anyio.Lock] = {}
+        self.handling = Handling(self)
+        self.ledger = Ledger()
         self._entities: dict[str, Entity] = {}
         self._models: dict[str, tuple[Registered, str]] = {}
         self.kind = self._find_kind()
@@ -186,159 +183,53 @@ class AgentRuntime:
         """Step 5: the results of what the model asked for, each call judged by the policy."""
         return await pipeline.process_actions(turn, completion)
 
-    async def evaluate(self, turn: Turn, draft: Draft) -> pipeline.Judged:
+    async def evaluate(self, turn: Turn, draft: Draft) -> Judged:
         """Step 6: all verdicts on a draft."""
         return await pipeline.evaluate(turn, draft)
 
-    # --- a turn, from its inbound row to its last record ---
+    # --- its turns ---
 
     def turn_id(self, room: str, seq: int) -> str:
         """The id of the turn that answers this row."""
         return turn_id(self.name, room, seq)
 
-    async def handle(self, row: Row) -> None:
-        """Handle one message: open its turn, run it, record it, deliver the reply, learn."""
-        room = row.inbound.room.id
-        epoch = await self._epoch(room)
-        turn = Turn(self, self.table(row.inbound.client), self.turn_id(room, row.seq), row.seq, row.inbound, epoch)
-        try:
-            await self._open(turn)
-        except PluginError as error:  # a guard or a wrapper: the turn is recorded and the room is told all the same
-            with anyio.CancelScope(shield=True):
-                await self._close(turn, pipeline.failed(turn, error.message))
-            return
-        with anyio.CancelScope() as scope:
-            self._running[room] = (turn.id, scope)
-            if turn.id in self._stopped:
-                scope.cancel()
-            try:
-                outcome = await pipeline.within(turn)
-            finally:
-                del self._running[room]
-                self._stopped.discard(turn.id)
-        if scope.cancelled_caught:
-            outcome = Outcome(Status.STOPPED, reason="stopped by the person")
-        with anyio.CancelScope(shield=True):
-            await self._close(turn, outcome)
-
     def inherit(self, older: AgentRuntime) -> None:
         """Go on where the runtime of an earlier configuration is: with its claims and the turns that it runs."""
         self._epochs = older._epochs
-        self._running = older._running
-        self._stopped = older._stopped
+        self._claiming = older._claiming
+        self.handling.inherit(older.handling)
 
-    async def _epoch(self, room: str) -> int:
+    async def epoch(self, room: str) -> int:
+        """The claim of this process on a room; it waits while another daemon has it."""
         found = self._epochs.get(room)
-        if found is None:
-            found = self._epochs[room] = await self.host.store.journal.claim_room(self.name, room, self.host.owner)
+        if found is not None:
+            return found
+        async with self._claiming.setdefault(room, anyio.Lock()):  # a second claim would end the first one's epoch
+            found = self._epochs.get(room)
+            if found is None:
+                host = self.host
+                lease = host.config.settings.limits.lease_seconds
+                claim = partial(host.store.journal.claim_room, self.name, room, host.owner, lease)
+                found = self._epochs[room] = await host.outage.outlast(claim)
+        self._claiming.pop(room, None)
         return found
 
-    async def _open(self, turn: Turn) -> None:
-        connection, memories = await turn.step("open", lambda: pipeline.ensure_connection(turn))
-        record = _record(turn, Outcome(Status.RUNNING), (), trace=False)
-        if await self.host.store.journal.open_turn(record, turn.epoch, connection, memories):
-            turn.emit("room_joined", entity=turn.person.id, name=turn.person.name)
+    def lost(self, room: str, epoch: int = 0) -> None:
+        """Somebody else has claimed the room, since this epoch: it has to be claimed again before anything is written there.
 
-    async def _close(self, turn: Turn, outcome: Outcome) -> None:
-        journal = self.host.store.journal
-        memories = known = turn.learned
-        try:
-            if outcome.reply is not None and not outcome.reply.notice:
-                memories += await pipeline.remember_reply(turn, outcome.reply)
-        except PluginError as error:  # a guard of what is stored: what may not be remembered is not said either
-            outcome = pipeline.failed(turn, error.message)
-        outcome = msgspec.structs.replace(outcome, usage=turn.usage)
-        outbox = pipeline.outbox_of(turn, outcome.reply) if outcome.reply is not None else ()
-        parts, digests = self._ledger.parts_of(turn)
-        await journal.complete(_record(turn, outcome, digests, trace=False), turn.epoch, memories, parts, outbox)
-        self._ledger.stored(parts)
-        receipts, problem = await pipeline.deliver(turn, outbox)
-        if problem:
-            reason = f"the reply was not delivered: {problem}"
-            outcome = msgspec.structs.replace(outcome, status=Status.FAILED, reason=reason)
-        try:
-            learned = await pipeline.reflect(turn, outcome)
-        except CarrierError as error:
-            learned = ()
-            self.host.log.warning("turn_not_reflected", turn=turn.id, agent=self.name, error=error.message)
-        learned += turn.learned[len(known) :]
-        outcome = msgspec.structs.replace(outcome, usage=turn.usage)
-        record = _record(turn, outcome, digests)
-        await journal.finish(record, turn.epoch, learned, receipts)
-        name = "turn_failed" if outcome.status is Status.FAILED else "turn_completed"
-        turn.emit(name, status=str(outcome.status), reason=outcome.reason, duration_ms=record.duration_ms)
-        self.host.finished(record, turn.room.name)
+        Nothing is forgotten where the epoch is an older one than that of the latest claim.
+        """
+        if epoch in (0, self._epochs.get(room)):
+            self._epochs.pop(room, None)
 
     async def edit(self, inbound: Inbound, memory: Memory) -> None:
         """Remember what somebody made of their words later, after ``transform_memory`` like everything that is stored."""
         client = inbound.client
-        turn = Turn(self, self.table(client), make_id("edit", self.name, inbound.dedupe_key), 0, inbound, 0)
+        key = make_id("edit", self.name, inbound.dedupe_key)
+        turn = Turn(self, self.table(client), key, (Row(0, inbound),), 0)
         kept = await turn.keep(msgspec.structs.replace(memory, content=inbound.message.content))
         if kept is not None:
             await self.memory.put((kept,))
-
-    def stop(self, room: str, turn: str = "") -> bool:
-        """Stop the turn that runs in a room, or the one that is meant, which may still wait; returns whether there was one."""
-        running = self._running.get(room)
-        if running is not None and turn in ("", running[0]):
-            running[1].cancel()
-            return True
-        if self.host.awaited(turn):
-            self._stopped.add(turn)
-            return True
-        return False
-
-    async def give_up(self, record: TurnRecord) -> tuple[ReplyPart, ...]:
-        """End a turn that an earlier process left unfinished, visibly: it is not done again, so nothing happens twice.
-
-        Returns the notice that the room is to be told.
-        """
-        reply = pipeline.notice(self.settings.failure)
-        outcome = Outcome(Status.FAILED, reply, "the daemon stopped in the middle of it")
-        room = await self.memory.room(record.room)
-        outbox: tuple[ReplyPart, ...] = ()
-        if room is not None:
-            key = make_id("reply", record.id, "0")
-            outbox = (ReplyPart(key, record.id, self.name, room, reply.parts, client=record.client, notice=True),)
-        ended = msgspec.structs.replace(record, outcome=outcome)
-        await self.host.store.journal.complete(ended, await self._epoch(record.room), (), (), outbox)
-        self.host.log.warning("turn_interrupted", turn=record.id, agent=self.name, room=record.room)
-        return outbox
-
-    @asynccontextmanager
-    async def drafting(self, turn: Turn) -> AsyncIterator[Callable[[str], None]]:
-        """Where pieces of a completion go as they arrive: to the client, if it can retract a draft and nobody has to see
-        the whole text first."""
-        entry = self.host.outlet(turn.client, turn.room.id)
-        guarded = any(
-            turn.table.has(spec, beside=CORE)
-            for spec in (specs.transform_completion, specs.evaluate, specs.transform_reply, specs.around_step)
-        )
-        if entry is None or guarded or not isinstance(entry.thing, Client) or not entry.thing.retracts:
-            yield _ignore
-            return
-        caller = turn.table.method(entry, Client.draft)
-        send, receive = anyio.create_memory_object_stream[str](10_000)
-
-        async def show() -> None:
-            with receive:
-                async for text in receive:
-                    try:
-                        await turn.hooks.call(caller, turn.room, turn.id, turn.round, text)
-                    except CarrierError as error:  # the whole reply follows, so nothing is lost
-                        self.host.log.warning("draft_not_shown", client=turn.client, error=error.message)
-                        return
-
-        def emit(text: str) -> None:
-            with suppress(anyio.WouldBlock, anyio.BrokenResourceError, anyio.ClosedResourceError):
-                send.send_nowait(text)
-
-        with single():
-            async with anyio.create_task_group() as group:
-                group.start_soon(show)
-                with send:
-                    yield emit
-                group.cancel_scope.deadline = anyio.current_time() + _GRACE
 
 
 def turn_id(agent: str, room: str, seq: int) -> str:
@@ -346,71 +237,8 @@ def turn_id(agent: str, room: str, seq: int) -> str:
     return make_id("turn", agent, room, str(seq))
 
 
-_GRACE = 1.0  # seconds that a client has to show the rest of a draft when the completion is there
 _NO_PROVIDER = "Enable a plugin that brings a model provider in [plugins]."
-
-
-def _ignore(text: str) -> None:
-    """Where drafts go that nobody may see."""
 
 
 def _default_model(provider: Provider, model_class: str) -> str:
     return provider.models.get(model_class) or provider.models.get("large", "")
-
-
-def _record(turn: Turn, outcome: Outcome, digests: tuple[str, ...], *, trace: bool = True) -> TurnRecord:
-    """The turn as it is kept; its trace is added when it is whole."""
-    return TurnRecord(
-        turn.id,
-        turn.agent.name,
-        turn.room.id,
-        turn.person.id,
-        turn.client,
-        (turn.seq,),
-        turn.started,
-        outcome,
-        round((time.perf_counter() - turn.clock) * 1000, 3),
-        tuple([StepRecord(d.name, d.at, round(d.duration_ms, 3), _value(d.value)) for d in turn.steps])
-        if trace
-        else (),
-        tuple(
-            [Ran(r.step, r.hook, r.plugin, round(r.seconds * 1000, 3), r.result, describe(r.value)) for r in turn.trace]
-        )
-        if trace
-        else (),
-        tuple(turn.used),
-        digests,
-        turn.seed,
-        turn.table.generation,
-    )
-
-
-def _value(value: object) -> msgspec.Raw:
-    """The record of a step's value; state and prompts are kept as parts, and what the turn itself keeps not again."""
-    if isinstance(value, msgspec.Struct) and type(value) in VERSIONS and not isinstance(value, Outcome):
-        return msgspec.Raw(encode(value))
-    return msgspec.Raw(b"null")
-
-
-def describe(value: object) -> str:
-    """What an implementation answered, in a line of at most 200 characters."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        text = value
-    elif isinstance(value, State):
-        text = ", ".join(dict.fromkeys(part.key or "text" for part in value.parts)) + f" ({len(value.parts)} parts)"
-    elif isinstance(value, Prompt):
-        text = f"{len(value.messages)} messages, {len(value.tools)} tools"
-    elif isinstance(value, tuple):
-        text = f"{len(value)} items"
-    elif hasattr(value, "text") and isinstance(value.text, str):
-        calls = "".join(f" +{call.name}()" for call in getattr(value, "calls", ()))
-        text = f"{value.text}{calls}"
-    else:
-        named = [f"{key}={getattr(value, key)}" for key in _TELLING if getattr(value, key, None) not in (None, "")]
-        text = " ".join(named) or type(value).__name__
-    return text if len(text) <= 200 else text[:199] + "…"
-
-
-_TELLING = ("answer", "ruling", "verdict", "status", "reason", "feedback", "native")

@@ -11,7 +11,7 @@ import msgspec
 from anyio.abc import TaskGroup
 
 from carrier_core.contract import CORE
-from carrier_core.errors import CarrierError, Unavailable
+from carrier_core.errors import Unavailable
 from carrier_core.failures import Failure, is_cancelled
 from carrier_core.messages import Inbound, Receipt, ReplyPart
 from carrier_core.plugins import Registered
@@ -33,6 +33,7 @@ class Local(Client):
 
     name = LOCAL
     platform = LOCAL
+    idempotent = True
 
     async def run(self, host: object, started: Callable[[], None]) -> None:
         """There is nothing to connect to."""
@@ -118,18 +119,23 @@ class Clients:
             await anyio.sleep(delay)
             delay = min(delay * 2, _LONGEST)
 
-    async def tell(self, part: ReplyPart) -> None:
-        """Deliver a notice as soon as its client is up."""
-        host = self._host
-        entry = self._running.get(part.client)
-        if entry is None:
-            host.log.warning("notice_not_delivered", client=part.client, turn=part.turn)
-            return
-        await self._event(part.client).wait()
-        try:
-            await host.hooks.call(host.table.method(entry, Client.send), part)
-        except CarrierError as error:
-            host.log.warning("notice_not_delivered", client=part.client, turn=part.turn, error=error.message)
+    def runs(self, client: str) -> bool:
+        """Whether the client runs here, connected or not."""
+        return client in self._running
+
+    def is_up(self, client: str, room: str) -> bool:
+        """Whether something can be handed out to the room: the client is connected, or nothing is there to wait for."""
+        return (client, room) in self.relays or client not in self._running or self._event(client).is_set()
+
+    async def come_up(self, client: str) -> None:
+        """Wait until the client is connected."""
+        await self._event(client).wait()
+
+    def seconds(self, client: str, room: str) -> float:
+        """How long one delivery may take."""
+        entry = self.outlet(client, room)
+        method = self._host.table.method(entry or self._running[LOCAL], Client.send)
+        return self._host.budgets.get(method.hook, method.budget)
 
     def _event(self, client: str) -> anyio.Event:
         return self._up.setdefault(client, anyio.Event())

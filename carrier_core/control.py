@@ -17,15 +17,17 @@ from anyio.abc import SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from carrier_core.clients import ClientView
+from carrier_core.desk import Desk
 from carrier_core.errors import CarrierError, ConfigError, NotDone, Unavailable
 from carrier_core.host import Host
 from carrier_core.messages import Inbound, Memory, MemoryKind, Receipt, ReplyPart, Room
 from carrier_core.plugins import CORE, Registered
 from carrier_core.prompts import Json
+from carrier_core.requests import OPERATIONS
 from carrier_core.things import Accepted, Client
 
 NAME = "control.sock"
-_LONGEST = 16 * 1024 * 1024  # bytes of one line: a turn's record with all its parts
+_LONGEST = 64 * 1024 * 1024  # bytes of one line: a turn's record with all its parts, a batch of an archive
 
 Request = dict[str, Json]
 _encode = msgspec.json.Encoder().encode
@@ -41,7 +43,10 @@ def path_of(state: Path) -> Path:
 
 
 class _Relay(Client):
-    """A client in another process, as the host sees it."""
+    """A client in another process, as the host sees it: what it showed goes with it."""
+
+    interactive = True
+    idempotent = True
 
     def __init__(self, name: str, platform: str, retracts: bool, push: Callable[[Request], Awaitable[None]]) -> None:
         self.name, self.platform, self.retracts, self._push = name, platform, retracts, push
@@ -126,11 +131,7 @@ class _Connection:
         try:
             request = _decode(line)
             number = cast("Json", request.get("id"))
-            operation = getattr(self, f"_do_{request.get('op')}", None)
-            if operation is None:
-                name = request.get("op")
-                raise CarrierError(f"The daemon knows no operation {name}.", remedy="Restart the older one.")
-            answer = _encode({"id": number, "result": await operation(request)})
+            answer = _encode({"id": number, "result": await self._operate(str(request.get("op")), request)})
         except CarrierError as error:
             answer = _encode({"id": number, "error": _fault(error.message, error.remedy, error.exit_code)})
         except (msgspec.MsgspecError, KeyError, TypeError, ValueError, RecursionError) as error:
@@ -142,6 +143,15 @@ class _Connection:
             await self._send(answer)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             return  # whoever asked has left
+
+    async def _operate(self, name: str, request: dict[str, object]) -> Json:
+        if name in OPERATIONS:
+            host = self._host
+            return await OPERATIONS[name](Desk(host.store, tuple(host.agents), host=host, clock=host.clock), request)
+        operation = getattr(self, f"_do_{name}", None)
+        if operation is None:
+            raise CarrierError(f"The daemon knows no operation {name}.", remedy="Restart the older one.")
+        return cast("Json", await operation(request))
 
     def detach(self) -> None:
         """Forget the ways out that this connection was."""
@@ -178,10 +188,6 @@ class _Connection:
     async def _do_ask(self, request: dict[str, object]) -> Json:
         words = {key: str(request[key]) for key in ("agent", "room", "person", "text")}
         return await self._host.ask(**words)
-
-    async def _do_forget(self, request: dict[str, object]) -> Json:
-        ids = msgspec.convert(request["ids"], tuple[str, ...])
-        return await self._host.store.memory.forget(ids)
 
     async def _do_memories(self, request: dict[str, object]) -> Json:
         kind = str(request.get("kind") or "")
@@ -299,9 +305,11 @@ class Remote:
 
 
 def _error(fault: Request) -> CarrierError:
-    code = fault.get("exit_code")
-    kind: type[CarrierError] = {78: ConfigError, 69: Unavailable}.get(cast("int", code), CarrierError)
-    return kind(str(fault["message"]), remedy=str(fault.get("remedy") or ""))
+    code = cast("int", fault.get("exit_code"))
+    kind: type[CarrierError] = {78: ConfigError, 69: Unavailable}.get(code, CarrierError)
+    error = kind(str(fault["message"]), remedy=str(fault.get("remedy") or ""))
+    error.exit_code = code
+    return error
 
 
 async def connect(state: Path) -> Remote | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from carrier_core.contract import impl
+from carrier_core.drafts import drafting
 from carrier_core.errors import ProviderError, Rejected
 from carrier_core.messages import Part, Query, Recalled, Receipt, ReplyPart, RoomKind
 from carrier_core.outcomes import Connection
@@ -21,6 +22,7 @@ from carrier_core.prompts import (
     State,
     Tool,
 )
+from carrier_core.provenance import OPERATOR, Provenance
 from carrier_core.things import Action, Client, Context, Evaluator, Kind, Provider, Recaller
 
 if TYPE_CHECKING:
@@ -41,8 +43,11 @@ async def ensure_connection(turn: Turn) -> Connection:
 
 @impl(trylast=True)
 async def decide(turn: Turn) -> Decision:
-    """Answer in a DM or over an API; elsewhere when the agent is addressed: mentioned, or answered to."""
+    """Answer in a DM or over an API, and what was scheduled; elsewhere when the agent is addressed: mentioned, or
+    answered to."""
     message, agent = turn.message, turn.agent
+    if turn.inbound.schedule:
+        return Decision(True, "it was scheduled")
     if turn.room.kind in (RoomKind.DM, RoomKind.API):
         return Decision(True, "a direct message")
     names = {agent.name.lower(), agent.character.name.lower(), agent.character.username.lower()} - {""}
@@ -90,6 +95,8 @@ async def assemble_prompt(turn: Turn, state: State) -> Prompt:
     messages += [PromptMessage(part.role, (part,)) for part in lines]
     if moving:
         messages.append(PromptMessage("system", moving))
+    if turn.inbound.schedule:
+        messages.append(PromptMessage("system", (_due(turn),)))
     spoken = tuple(
         Part(
             part.text,
@@ -108,10 +115,16 @@ async def assemble_prompt(turn: Turn, state: State) -> Prompt:
     return Prompt(tuple(messages), await tools(turn))
 
 
+def _due(turn: Turn) -> Part:
+    """What the model is told of a message that nobody says now."""
+    text = f"What follows was scheduled by {turn.person.name or 'somebody'} and is due now. Tell the room."
+    return Part(text, "schedule", Provenance((OPERATOR,), plugin="carrier"))
+
+
 def _rounds(turn: Turn) -> list[PromptMessage]:
     """What the model asked for in earlier rounds of this turn, and what came of it."""
     messages: list[PromptMessage] = []
-    for done in turn.steps:
+    for done in turn.progress.done:
         if done.name.startswith("generate/") and done.name.count("/") == 1 and isinstance(done.value, Completion):
             messages.append(PromptMessage("assistant", done.value.parts, done.value.calls, carry=done.value.carry))
         elif done.name.startswith("act/") and isinstance(done.value, ActionResult):
@@ -145,7 +158,7 @@ async def generate(turn: Turn, prompt: Prompt) -> Completion:
             for message in messages
         )
         prompt = Prompt(messages, prompt.tools, prompt.model, prompt.max_tokens, prompt.temperature)
-    async with turn.agent.drafting(turn) as emit:
+    async with drafting(turn) as emit:
         completion: Completion | None = await turn.hooks.call(
             turn.table.method(entry, Provider.generate), prompt, model, emit
         )

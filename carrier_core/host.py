@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,32 +13,34 @@ import anyio
 from anyio.abc import TaskGroup
 
 from carrier_core import specs
+from carrier_core.agenda import Agenda
 from carrier_core.agent import AgentRuntime, turn_id
 from carrier_core.breaker import Quarantine
 from carrier_core.clients import LOCAL, Clients
 from carrier_core.contract import Caller
 from carrier_core.dispatch import Hooks
-from carrier_core.errors import CarrierError, PluginError, ProviderError, Unavailable, single
+from carrier_core.errors import CarrierError, Fenced, PluginError, ProviderError, Unavailable, single
 from carrier_core.events import Events
 from carrier_core.failures import Failure
+from carrier_core.intake import Intake
 from carrier_core.logs import logger
 from carrier_core.memory import Store
 from carrier_core.messages import (
-    Drop,
     Entity,
     Inbound,
     InboundKind,
     Room,
-    make_id,
 )
+from carrier_core.outage import Outage
+from carrier_core.outbox import Outbox
 from carrier_core.outcomes import Event, Outcome, Status, TurnRecord
 from carrier_core.plugins import CORE, Plugins, Registered, choose_store, load_plugins
 from carrier_core.prompts import Json
-from carrier_core.reception import clean
-from carrier_core.records import decode, encode
+from carrier_core.records import decode
 from carrier_core.scheduler import Rooms, Row
 from carrier_core.table import Table
-from carrier_core.things import Accepted, Embedder, Taken
+from carrier_core.things import Accepted, Embedder
+from carrier_core.upkeep import Upkeep
 from carrier_core.why import explain, summary
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from carrier_core.settings import Config
 
 _LAST_EVENTS = 5.0  # seconds that watchers have for what happened last when the host stops
+_TRIES = 3  # times that a turn which raised where nothing should is gone on with
 _REMEMBERED = 10_000  # ended turns whose summary is kept in memory, for whoever waits for one
 
 
@@ -92,9 +95,15 @@ class Host:
         self.degraded: dict[str, str] = {}
         self.embedding: Embedding | None = None
         self.clients = Clients(self, clients)
+        self.outage = Outage(self)
+        self.intake = Intake(self)
+        self.outbox = Outbox(self)
+        self.agenda = Agenda(self)
+        self.upkeep = Upkeep(self)
         self._waiters: dict[str, anyio.Event] = {}
+        self._active: set[str] = set()
         self._ended: dict[str, dict[str, Json]] = {}
-        self._revisions: dict[str, int] = {}
+        self._raised: dict[str, int] = {}
         self._started: list[str] = []
         self._group: TaskGroup
 
@@ -138,10 +147,12 @@ class Host:
         self._start_embedding()
         for name in self.config.settings.agents:
             await self._start_agent(name)
-        if self.clients.mode == "daemon":
-            await self._recover()  # before any client runs, so that nothing that comes in meanwhile is taken twice
         await self.clients.start(self._group)
+        await self._recover()
         self.rooms.open()
+        self.outbox.open()
+        self.spawn(self.agenda.run)
+        self.spawn(self.upkeep.run)
         self.ready.set()
 
     async def _start_plugins(self) -> None:
@@ -232,23 +243,68 @@ class Host:
         await self.hooks.unwind(agent.table("").caller(specs.stop_agent), [*self.plugins.found, CORE], agent)
 
     async def _recover(self) -> None:
-        """Take up what an earlier process left: turns in the middle end visibly, messages that wait are answered."""
-        for record in await self.store.journal.unfinished():
-            if record.agent in self.agents:
-                for part in await self.agents[record.agent].give_up(record):
-                    self._group.start_soon(self.clients.tell, part)
+        """Take up what an earlier process left: turns go on after their last recorded step, messages that wait are
+        answered, replies that are not out yet are delivered. What comes in meanwhile queues behind."""
         for agent, room in await self.store.journal.ready():
-            if agent not in self.agents:
-                continue
-            for row in await self.store.journal.pending(agent, room):
-                self._queue(self.agents[agent], Row(row.seq, decode(row.payload, Inbound)))
+            if agent in self.agents:
+                await self.look(agent, room)
+
+    async def look(self, agent: str, room: str) -> None:
+        """Look at what the journal has to do in a room, and take up what nobody works on."""
+        runtime = self.agents.get(agent)
+        if runtime is None:
+            return
+        work = await self.store.journal.work(agent, room)
+        rows = [Row(row.seq, decode(row.payload, Inbound)) for row in work.rows]
+        for key in work.turns:
+            if not self.knows(key):
+                turn = await runtime.handling.revive(key)
+                if turn is None:
+                    self.log.error("turn_not_resumed", turn=key, agent=agent, why="its messages are gone")
+                elif self._here(turn.client, room) and not self.knows(key):
+                    self.queue(runtime, Row(turn.seqs[0], turn.inbound, key))
+        for row in rows:
+            if row.inbound.kind is not InboundKind.MESSAGE:
+                await self.intake.apply(runtime, row)
+            elif not self.knows(runtime.turn_id(room, row.seq)) and self._here(row.inbound.client, room):
+                self.queue(runtime, row)
+        self.outbox.put(agent, room, tuple(row for row in work.outbox if self._here(row.part.client, room)))
+
+    def _here(self, client: str, room: str) -> bool:
+        """Whether work of this client is this process's: the daemon does all, a chat only its own."""
+        return self.clients.mode == "daemon" or self.outlet(client, room) is not None
+
+    def nudge(self, agent: str, room: str) -> None:
+        """Have the room looked at soon: somebody changed what is to be done there."""
+        self.spawn(self._looked, agent, room)
+
+    async def _looked(self, agent: str, room: str) -> None:
+        await self.outage.outlast(lambda: self.look(agent, room))
+
+    def lost(self, agent: str, room: str, epoch: int) -> None:
+        """Another daemon has claimed a room since this epoch: what is left there is looked at again when the claim is to be
+        had."""
+        runtime = self.agents.get(agent)
+        if runtime is not None:
+            runtime.lost(room, epoch)
+            self.nudge(agent, room)
+
+    def spawn(self, work: Callable[..., Coroutine[object, object, None]], *args: object) -> None:
+        """Have something done beside everything else, as long as the host runs."""
+        self._group.start_soon(work, *args)
 
     async def _stop(self) -> None:
         """Let running turns end, within the limit; then stop agents and plugins, the last started first."""
         if hasattr(self, "rooms"):
             self.rooms.close()
+            self.outbox.close()
             with anyio.move_on_after(self.config.settings.limits.stop_seconds):
                 await self.rooms.idle()
+        self.outage.stopping.set()
+        try:
+            await self.store.journal.heartbeat(self.owner, 0.0)
+        except CarrierError as error:  # the lease runs out by itself
+            self.log.warning("lease_not_released", error=error.message)
         if self.embedding is not None:
             self.embedding.stop()
         for agent in reversed(self.agents.values()):
@@ -261,122 +317,62 @@ class Host:
     # --- reception ---
 
     async def accept(self, inbound: Inbound) -> Accepted:
-        """Take what a client hands over; returns once it is durable for every agent that hears it."""
-        inbound = clean(inbound, self.config.settings.limits.message_bytes)
-        if inbound.kind is InboundKind.STOP:
-            return self._stop_turn(inbound)
-        if inbound.kind is InboundKind.MESSAGE and not inbound.message.content:
-            return self._drop(inbound, "the message is empty")
-        caller = self.table.caller(specs.receive)
-        if caller.impls:
-            try:
-                received = await self.hooks.transform(caller, inbound)
-            except PluginError as error:
-                return self._drop(inbound, error.message)
-            if isinstance(received, Drop):
-                return self._drop(inbound, received.reason)
-            assert isinstance(received, Inbound)
-            if received is not inbound:
-                inbound = clean(received, self.config.settings.limits.message_bytes)
-        hearing = list(self._hearing(inbound))
-        if not hearing:
-            return self._drop(inbound, f"no agent hears the client {inbound.client}")
-        if inbound.kind is not InboundKind.MESSAGE:
-            return await self._apply(inbound, hearing)
-        payload = encode(inbound)
-        return Accepted(tuple([await self._append(agent, inbound, payload) for agent in hearing]))
+        """Take what a client hands over; returns once it is durable for every agent that hears it.
 
-    def _hearing(self, inbound: Inbound) -> Iterable[AgentRuntime]:
-        if inbound.agent:
-            agent = self.agents.get(inbound.agent)
-            if agent is None:
-                there = ", ".join(self.agents) or "none"
-                raise CarrierError(f"There is no agent {inbound.agent}.", remedy=f"There are: {there}.")
-            return (agent,)
-        return (agent for agent in self.agents.values() if agent.hears(inbound.client))
+        Unavailable while the store is away: the platform is not told, so that it hands it over again.
+        """
+        return await self.intake.accept(inbound)
 
-    async def _append(self, agent: AgentRuntime, inbound: Inbound, payload: bytes) -> Taken:
-        room = inbound.room.id
-        with anyio.CancelScope(shield=True):  # what is stored has to be queued too, whatever becomes of the caller
-            appended = await self.store.journal.append_inbound(agent.name, room, inbound.dedupe_key, payload)
-            turn = agent.turn_id(room, appended.seq)
-            if appended.is_new:
-                self._queue(agent, Row(appended.seq, inbound))
-        if appended.is_new:
-            self._happened("message_received", inbound, agent.name, turn, kind=str(inbound.kind), seq=appended.seq)
-        return Taken(agent.name, appended.seq, turn, appended.is_new)
-
-    def _queue(self, agent: AgentRuntime, row: Row) -> None:
-        turn = agent.turn_id(row.inbound.room.id, row.seq)
-        if turn not in self._ended:
-            self._waiters.setdefault(turn, anyio.Event())
+    def queue(self, agent: AgentRuntime, row: Row) -> None:
+        """Queue what is to be handled in its room."""
+        turn = row.turn or agent.turn_id(row.inbound.room.id, row.seq)
+        self._ended.pop(turn, None)
+        self._active.add(turn)
+        self._waiters.setdefault(turn, anyio.Event())
         self.rooms.push(agent.name, row.inbound.room.id, row)
-
-    async def _apply(self, inbound: Inbound, hearing: Iterable[AgentRuntime]) -> Accepted:
-        """What needs no turn: an edit or a deletion changes the memory of the message. The rest is only told to watchers."""
-        said = make_id(inbound.room.platform, inbound.room.realm, "message", inbound.target)
-        for agent in hearing:
-            key = make_id("memory", agent.name, said)
-            if inbound.kind is InboundKind.DELETE:
-                self.rooms.amend(agent.name, inbound.room.id, said, ())
-                await self.store.memory.forget((key,))
-            elif inbound.kind is InboundKind.EDIT and self._is_newest(key, inbound.revision):
-                self.rooms.amend(agent.name, inbound.room.id, said, inbound.message.content, inbound.message.sender.id)
-                for memory in await self.store.memory.get((key,)):
-                    if memory.entity == inbound.message.sender.id:
-                        await agent.edit(inbound, memory)
-            self._happened("message_received", inbound, agent.name, "", kind=str(inbound.kind))
-        if inbound.kind in (InboundKind.APPROVAL, InboundKind.CHOICE):
-            return self._drop(inbound, "no turn waits for it")
-        return Accepted()
-
-    def _is_newest(self, message: str, revision: int) -> bool:
-        """Whether no later edit of a message was taken before; a platform may hand them over in any order."""
-        if self._revisions.get(message, -1) >= revision:
-            return False
-        self._revisions[message] = revision
-        if len(self._revisions) > _REMEMBERED:
-            del self._revisions[next(iter(self._revisions))]
-        return True
-
-    def _stop_turn(self, inbound: Inbound) -> Accepted:
-        stopped = [agent.stop(inbound.room.id, inbound.target) for agent in self._hearing(inbound)]
-        return Accepted(reason="" if any(stopped) else "no such turn is running")
-
-    def _drop(self, inbound: Inbound, reason: str) -> Accepted:
-        self._happened("message_dropped", inbound, inbound.agent, "", reason=reason)
-        return Accepted(reason=reason)
-
-    def _happened(self, name: str, inbound: Inbound, agent: str, turn: str, **data: Json) -> None:
-        self.events.emit(Event(name, self.clock(), agent, inbound.room.id, turn, data=data))
 
     # --- turns ---
 
     async def _handle(self, agent: str, row: Row) -> None:
+        room = row.inbound.room.id
+        turn = row.turn or turn_id(agent, room, row.seq)
         runtime = self.agents.get(agent)
         if runtime is None:
             why = "the agent was taken out of the configuration; the message is kept for when it is back"
-            self.log.warning("message_kept", agent=agent, room=row.inbound.room.id, why=why)
-            self._lost(turn_id(agent, row.inbound.room.id, row.seq), agent, why)
+            self.log.warning("message_kept", agent=agent, room=room, why=why)
+            self._lost(turn, agent, why)
             return
         try:
-            await runtime.handle(row)
+            await runtime.handling.handle(row)
+        except Unavailable as error:  # the host stops while the store is away: the next process goes on
+            self._lost(turn, agent, error.message)
+        except Fenced as error:
+            self.log.warning("room_lost", agent=agent, room=room, error=error.message)
+            runtime.lost(room)
+            self.nudge(agent, room)
         except Exception as error:
-            self.log.exception("turn_not_recorded", agent=agent, room=row.inbound.room.id, error=str(error))
-            self._lost(runtime.turn_id(row.inbound.room.id, row.seq), agent, str(error))
-            if isinstance(error, Unavailable):
-                self.degraded["store"] = error.message
+            self.log.exception("turn_not_recorded", agent=agent, room=room, turn=turn, error=str(error))
+            self._raised[turn] = self._raised.get(turn, 0) + 1
+            if self._raised[turn] <= _TRIES:  # it goes on after its last recorded step, or fails visibly there
+                self.nudge(agent, room)
+            else:
+                self._lost(turn, agent, str(error))
+        finally:
+            self._active.discard(turn)
 
     def _lost(self, turn: str, agent: str, why: str) -> None:
         """Tell whoever waits for a turn that it did not come to its end."""
         record = TurnRecord(turn, agent, "", "", "", (), self.clock(), Outcome(Status.FAILED, reason=why))
         self._ended_with(turn, summary(record, ""))
 
-    def finished(self, record: TurnRecord, room: str) -> None:
-        """Called by an agent when a turn has ended: whoever waits for it is told."""
-        self._ended_with(record.id, summary(record, room))
+    def finished(self, record: TurnRecord, room: str, also: Iterable[str] = ()) -> None:
+        """Called by an agent when a turn has ended or parked: whoever waits for it is told, by any of its ids."""
+        for turn in (record.id, *also):
+            self._ended_with(turn, summary(record, room))
 
     def _ended_with(self, turn: str, result: dict[str, Json]) -> None:
+        self._active.discard(turn)
+        self._raised.pop(turn, None)
         self._ended[turn] = result
         if len(self._ended) > _REMEMBERED:
             del self._ended[next(iter(self._ended))]
@@ -385,8 +381,12 @@ class Host:
             waiter.set()
 
     def awaited(self, turn: str) -> bool:
-        """Whether a turn was accepted and has not ended."""
-        return turn in self._waiters
+        """Whether a turn waits in a queue or runs."""
+        return turn in self._active
+
+    def knows(self, turn: str) -> bool:
+        """Whether a turn waits in a queue, runs, or ended not long ago."""
+        return turn in self._active or turn in self._ended
 
     async def wait(self, turn: str) -> dict[str, Json]:
         """Wait until a turn has ended; what ``carrierd chat --json`` prints."""

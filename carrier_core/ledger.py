@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from carrier_core.journal import StoredPart
 from carrier_core.messages import Part
-
-if TYPE_CHECKING:
-    from carrier_core.turn import Turn
+from carrier_core.outcomes import Composition, Line
+from carrier_core.prompts import Composed, Prompt, PromptMessage, State
 
 _KEPT = 8192  # hashes that are remembered, so that a line of history is hashed and stored once, not in every turn
 _encoder = msgspec.json.Encoder()
@@ -24,23 +23,51 @@ class Ledger:
         self._digests: dict[Part, str] = {}
         self._stored: set[str] = set()
 
-    def parts_of(self, turn: Turn) -> tuple[tuple[StoredPart, ...], tuple[str, ...]]:
-        """The parts of a turn's prompts that are not stored yet, and the hashes of all of them in order."""
+    def parts_of(self, prompts: Iterable[Prompt]) -> tuple[tuple[StoredPart, ...], tuple[str, ...]]:
+        """The parts of prompts that are not stored yet, and the hashes of all of them in order."""
         new: dict[str, StoredPart] = {}
         digests: dict[str, None] = {}
-        for prompt in turn.prompts:
+        for prompt in prompts:
             for part in prompt.parts:
-                digest = self._digest(part)
-                digests[digest] = None
-                if digest not in self._stored:
-                    new[digest] = StoredPart(digest, part)
+                digests[self._noted(part, new)] = None
         return tuple(new.values()), tuple(digests)
 
-    def stored(self, parts: tuple[StoredPart, ...]) -> None:
+    def composition(self, composed: Composed, used: Iterable[str], new: dict[str, StoredPart]) -> Composition:
+        """State and prompt as they are recorded; parts that are not stored yet are added to ``new``."""
+        prompt = composed.prompt
+        lines = tuple(
+            [
+                Line(
+                    message.role,
+                    tuple([self._noted(part, new) for part in message.parts]),
+                    message.calls,
+                    message.call,
+                    message.carry,
+                    message.failed,
+                )
+                for message in prompt.messages
+            ]
+        )
+        state = tuple([self._noted(part, new) for part in composed.state.parts])
+        return Composition(
+            state, lines, prompt.tools, prompt.model, prompt.max_tokens, prompt.temperature, used=tuple(used)
+        )
+
+    def stored(self, parts: Iterable[StoredPart]) -> None:
         """Note that these are in the store."""
         if len(self._stored) > _KEPT:
             self._stored.clear()
         self._stored.update(part.digest for part in parts)
+
+    def forget(self) -> None:
+        """Rely on nothing being in the store: something was removed from it."""
+        self._stored.clear()
+
+    def _noted(self, part: Part, new: dict[str, StoredPart]) -> str:
+        digest = self._digest(part)
+        if digest not in self._stored:
+            new[digest] = StoredPart(digest, part)
+        return digest
 
     def _digest(self, part: Part) -> str:
         found = self._digests.get(part)
@@ -50,3 +77,25 @@ class Ledger:
             found = hashlib.blake2b(_encoder.encode(part), digest_size=16).hexdigest()
             self._digests[part] = found
         return found
+
+
+def digests_of(composition: Composition) -> tuple[str, ...]:
+    """The hashes of all parts that a recorded composition names, each once."""
+    named = dict.fromkeys(composition.state)
+    for line in composition.messages:
+        named.update(dict.fromkeys(line.parts))
+    return tuple(named)
+
+
+def composed_of(composition: Composition, parts: Mapping[str, Part]) -> Composed:
+    """State and prompt of a record. KeyError for a part that is gone."""
+    messages = tuple(
+        PromptMessage(
+            line.role, tuple(parts[each] for each in line.parts), line.calls, line.call, line.carry, line.failed
+        )
+        for line in composition.messages
+    )
+    prompt = Prompt(
+        messages, composition.tools, composition.model, composition.max_tokens, composition.temperature
+    )
+    return Composed(State(tuple(parts[each] for each in composition.state)), prompt)

@@ -1,7 +1,8 @@
 """The loop: the seven steps of a turn, from an accepted message to what is remembered of it.
 
 Initialisation and reception happen before a turn begins (:mod:`carrier_core.host`); the rest reads from top to bottom in
-:func:`run`. Each step is named, timed and kept; between steps only kept values are used.
+:func:`run`. Each step is named, timed and recorded; between steps only recorded values are used, so that a turn that was
+cut off goes on after its last recorded step.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import msgspec
 
 from carrier_core import specs
 from carrier_core.contract import CORE
-from carrier_core.errors import CarrierError, PluginError
+from carrier_core.errors import CarrierError, InDoubt, PluginError
 from carrier_core.failures import said as told
-from carrier_core.messages import Block, Memory, MemoryKind, Part, Receipt, Reply, ReplyPart, make_id
+from carrier_core.journal import Intent, Outgoing
+from carrier_core.messages import Block, Memory, MemoryKind, NotSent, Part, Reply, ReplyPart, Unknown, make_id
 from carrier_core.outcomes import Connection, Outcome, Status
 from carrier_core.policy import judge
 from carrier_core.prompts import (
@@ -23,11 +25,13 @@ from carrier_core.prompts import (
     ActionResult,
     Authorization,
     Completion,
+    Composed,
     Decision,
     Draft,
     Effect,
     Evaluation,
     Finish,
+    Judged,
     Prompt,
     PromptMessage,
     Ruling,
@@ -36,22 +40,8 @@ from carrier_core.prompts import (
     Verdict,
 )
 from carrier_core.provenance import OPERATOR, Provenance, derive, outside
-from carrier_core.things import Action, Kind
+from carrier_core.things import Action, Evaluator, Kind
 from carrier_core.turn import Turn
-
-
-class Composed(msgspec.Struct, frozen=True, gc=False):
-    """What the step ``compose`` makes: the state of a round and the prompt that came of it."""
-
-    state: State
-    prompt: Prompt
-
-
-class Judged(msgspec.Struct, frozen=True, gc=False):
-    """What the step ``evaluate`` makes: all verdicts of a round."""
-
-    evaluations: tuple[Evaluation, ...]
-
 
 # --- the turn --------------------------------------------------------------------------------------------------------
 
@@ -60,7 +50,7 @@ async def run(turn: Turn) -> Outcome:
     """All steps of a turn that has been opened, up to what is to be delivered. Raises what a step raised."""
     if not turn.message.content:
         return Outcome(Status.SILENT, reason="the message was taken back")
-    decision = await turn.step("decide", partial(decide, turn))
+    decision = await turn.progress.run("decide", partial(decide, turn))
     if not decision.answer:
         return Outcome(Status.SILENT, reason=decision.reason)
     said: tuple[Part, ...] = ()
@@ -69,8 +59,13 @@ async def run(turn: Turn) -> Outcome:
     while True:
         turn.round += 1
         number = turn.round
-        composed = await turn.step(f"compose/{number}", partial(compose, turn, tuple(feedback)))
-        completion = await turn.step(f"generate/{number}", partial(generate_response, turn, composed.prompt))
+        composed = await turn.progress.run(f"compose/{number}", partial(compose, turn, tuple(feedback)))
+        turn.compose_with(composed)
+        if number > 1:
+            await turn.progress.flush()
+        completion = await turn.progress.run(f"generate/{number}", partial(generate_response, turn, composed.prompt))
+        if completion.calls or _lingers(turn):
+            await turn.progress.flush()
         results = await process_actions(turn, completion)
         if any(result.silent for result in results):
             return Outcome(Status.SILENT, reason="the agent chose not to answer", usage=turn.usage)
@@ -93,7 +88,7 @@ async def run(turn: Turn) -> Outcome:
                     remedy="Raise `rounds` or `tokens` in the agent's limits.",
                 )
             break
-    return await turn.step("settle", partial(settle, turn, said))
+    return await turn.progress.run("settle", partial(settle, turn, said))
 
 
 def _goes_on(turn: Turn, draft: Draft) -> bool:
@@ -101,6 +96,18 @@ def _goes_on(turn: Turn, draft: Draft) -> bool:
         return turn.agent.kind.goes_on(draft)
     except (Exception, SystemExit) as error:
         raise CarrierError(f"The kind of agent {turn.agent.kind.name} failed: {told(error)}.") from error
+
+
+def _lingers(turn: Turn) -> bool:
+    """Whether anything that may take long stands between a completion and the end of the turn, which records it anyhow."""
+    specs_between = (
+        specs.evaluate,
+        specs.transform_reply,
+        specs.transform_memory,
+        specs.around_step,
+        specs.around_turn,
+    )
+    return any(turn.table.has(spec, beside=CORE) for spec in specs_between) or bool(turn.table.things(Evaluator))
 
 
 def _spent(turn: Turn) -> bool:
@@ -114,24 +121,29 @@ def _spent(turn: Turn) -> bool:
 async def ensure_connection(turn: Turn) -> tuple[Connection | None, tuple[Memory, ...]]:
     """Who spoke, in which room of which world, and the memory of what was said; both are stored when the turn opens."""
     answer = await turn.hooks.first(turn.table.caller(specs.ensure_connection), turn)
-    if not turn.message.content:
-        return (answer.value if answer else None), ()
-    memory = await turn.keep(
+    kept = [await turn.keep(memory) for memory in _said(turn)]
+    return (answer.value if answer else None), tuple(memory for memory in kept if memory is not None)
+
+
+def _said(turn: Turn) -> list[Memory]:
+    """The memories of what was said; nobody says now what was scheduled before."""
+    return [
         Memory(
-            turn.memory_id,
+            make_id("memory", turn.agent.name, inbound.message.id),
             turn.agent.name,
             turn.room.id,
             MemoryKind.MESSAGE,
-            turn.message.content,
-            turn.message.at,
+            inbound.message.content,
+            inbound.message.at,
             turn.spoken,
             entity=turn.person.id,
             name=turn.person.name,
             turn=turn.id,
-            reply_to=turn.message.reply_to,
+            reply_to=inbound.message.reply_to,
         )
-    )
-    return (answer.value if answer else None), (() if memory is None else (memory,))
+        for inbound in turn.inbounds
+        if inbound.message.content and not inbound.schedule
+    ]
 
 
 # --- 4a: whether to answer -------------------------------------------------------------------------------------------------
@@ -165,11 +177,6 @@ async def compose(turn: Turn, feedback: tuple[Evaluation, ...]) -> Composed:
     prompt = await turn.hooks.transform(turn.table.caller(specs.transform_prompt), turn, answer.value)
     if feedback:
         prompt = _with_feedback(turn, prompt, feedback)
-    turn.prompt = turn.stamp.prompt = prompt
-    turn.prompts.append(prompt)
-    for part in (*state.parts, *prompt.parts):
-        if part.memory and part.memory != turn.memory_id:
-            turn.used[part.memory] = None
     return Composed(state, prompt)
 
 
@@ -210,9 +217,14 @@ async def generate_response(turn: Turn, prompt: Prompt) -> Completion:
 async def process_actions(turn: Turn, completion: Completion) -> tuple[ActionResult, ...]:
     """Perform what the model asked for, call after call; a refusal or failure is a result that the model is told."""
     results = []
-    for number, call in enumerate(completion.calls):
+    for number, asked in enumerate(completion.calls):
         name = f"act/{turn.round}/{number}"
-        results.append(await turn.step(name, partial(_act, turn, _resolved(turn, call))))
+        call = msgspec.structs.replace(_resolved(turn, asked), key=make_id("effect", turn.id, name))
+        if effect_of(turn, call) is Effect.READ:
+            results.append(await turn.progress.run(name, partial(_read, turn, call)))
+        else:
+            allow, carry_out = partial(_refused, turn, call), partial(_carried_out, turn, call)
+            results.append(await turn.progress.effect(name, _words(call), _seconds(turn, call), allow, carry_out))
     turn.calls += completion.calls
     turn.results += tuple(results)
     return tuple(results)
@@ -229,16 +241,105 @@ def _resolved(turn: Turn, call: ActionCall) -> ActionCall:
     return call
 
 
-async def _act(turn: Turn, call: ActionCall) -> ActionResult:
-    result = await _authorized(turn, call)
-    result = msgspec.structs.replace(
-        result,
-        call=call.id,
-        name=call.name,
-        provenance=result.provenance or derive(_inputs(call), plugin="carrier", hook="perform"),
-    )
+async def _read(turn: Turn, call: ActionCall) -> ActionResult:
+    refused = await _refused(turn, call)
+    return refused if refused is not None else await _performed(turn, call)
+
+
+async def _refused(turn: Turn, call: ActionCall) -> ActionResult | None:
+    """What the model is told instead, where the policy does not allow the call. Nothing lies between this and the effect."""
+    authorization = await turn.hooks.strictest(turn.table.caller(specs.authorize), turn, call)
+    if authorization is None:
+        authorization = Authorization(Ruling.DENY, "nobody judged it")
+    if authorization.ruling is Ruling.ALLOW:
+        return None
+    return _ended(turn, call, ActionResult(f"{call.name} was not allowed: {authorization.reason}.", ok=False))
+
+
+async def _performed(turn: Turn, call: ActionCall) -> ActionResult:
+    """The result of the call, or how it failed. InDoubt where nobody can tell."""
+    try:
+        answer = await turn.hooks.first(turn.table.caller(specs.perform), turn, call)
+    except InDoubt:
+        raise
+    except CarrierError as error:
+        result = ActionResult(f"{call.name} failed: {error.message}", ok=False)
+    else:
+        result = answer.value if answer else ActionResult(f"There is no action {call.name}.", ok=False)
+    return _ended(turn, call, result)
+
+
+async def _carried_out(turn: Turn, call: ActionCall, earlier: Intent | None) -> ActionResult:
+    """The result of an effect, once: what an ``earlier`` attempt came to is asked for before anything is done again."""
+    if earlier is not None:
+        known = await _settled(turn, call, earlier, again=True)
+        if known is not None:
+            return known
+        refused = await _refused(turn, call)
+        if refused is not None:
+            return refused
+    for again in (True, False):
+        try:
+            return await _performed(turn, call)
+        except InDoubt:
+            known = await _settled(turn, call, None, again=again)
+            if known is not None:
+                return known
+    return _ended(turn, call, ActionResult(f"{call.name} was not carried out.", ok=False))
+
+
+async def _settled(turn: Turn, call: ActionCall, earlier: Intent | None, *, again: bool) -> ActionResult | None:
+    """What became of a call in doubt: its result, None if it can be performed ``again``, or that nobody knows."""
+    host = turn.agent.host
+    entry = turn.table.thing(Action, call.name)
+    action = entry.thing if entry is not None and isinstance(entry.thing, Action) else None
+    if action is not None and action.idempotent and again:
+        return None
+    if earlier is not None and not host.store.exclusive:  # whoever began it may still be at it
+        await anyio.sleep(max(0.0, earlier.deadline - host.clock()))
+    found: ActionResult | NotSent | Unknown | None = None
+    if entry is not None and action is not None:
+        try:
+            found = await turn.hooks.call(turn.table.method(entry, Action.find), turn, call)
+        except CarrierError as error:
+            host.log.warning("doubt_not_settled", turn=turn.id, action=call.name, error=error.message)
+    if isinstance(found, ActionResult):
+        return _ended(turn, call, found)
+    if isinstance(found, NotSent):
+        return None
+    turn.progress.doubt()
+    host.log.error("action_in_doubt", turn=turn.id, agent=turn.agent.name, action=call.name, key=call.key)
+    return _ended(turn, call, unknown(call.name))
+
+
+def unknown(action: str) -> ActionResult:
+    """The result of an effect of which nobody knows whether it happened."""
+    text = f"It is not known whether {action} was carried out. The operator was told; do not repeat it unasked."
+    return ActionResult(text, ok=False)
+
+
+def _ended(turn: Turn, call: ActionCall, result: ActionResult) -> ActionResult:
+    provenance = result.provenance or derive(_inputs(call), plugin="carrier", hook="perform")
     turn.emit("action_performed", name=call.name, ok=result.ok)
-    return result
+    return msgspec.structs.replace(result, call=call.id, name=call.name, provenance=provenance)
+
+
+def _words(call: ActionCall) -> str:
+    """The call for a person who has to look after it."""
+    text = f"{call.name}({', '.join(f'{key}={value!r}' for key, value in call.arguments.items())})"
+    return text if len(text) <= _WORDS else text[: _WORDS - 1] + "…"
+
+
+def _seconds(turn: Turn, call: ActionCall) -> float:
+    """How long the effect may take: the longer of the hook's and the action's own budget."""
+    callers = [turn.table.caller(specs.perform)]
+    entry = turn.table.thing(Action, call.name)
+    if entry is not None:
+        callers.append(turn.table.method(entry, Action.perform))
+    return max(turn.hooks.budgets.get(caller.hook, caller.budget) for caller in callers)
+
+
+_WORDS = 500  # characters of a call that are kept for a person
 
 
 def _inputs(call: ActionCall) -> tuple[Provenance, ...]:
@@ -247,30 +348,19 @@ def _inputs(call: ActionCall) -> tuple[Provenance, ...]:
     return (result,) if call.provenance is None else (call.provenance, result)
 
 
-async def _authorized(turn: Turn, call: ActionCall) -> ActionResult:
-    """The order is: authorize, then the effect. No wrapper lies between the two."""
-    authorization = await turn.hooks.strictest(turn.table.caller(specs.authorize), turn, call)
-    if authorization is None:
-        authorization = Authorization(Ruling.DENY, "nobody judged it")
-    if authorization.ruling is not Ruling.ALLOW:
-        return ActionResult(f"{call.name} was not allowed: {authorization.reason}.", ok=False)
-    try:
-        answer = await turn.hooks.first(turn.table.caller(specs.perform), turn, call)
-    except CarrierError as error:
-        return ActionResult(f"{call.name} failed: {error.message}", ok=False)
-    return answer.value if answer else ActionResult(f"There is no action {call.name}.", ok=False)
+def effect_of(turn: Turn, call: ActionCall) -> Effect:
+    """What a call does to the world, as far as anybody said."""
+    entry = turn.table.thing(Action, call.name)
+    if entry is not None and isinstance(entry.thing, Action):
+        return entry.thing.effect
+    if turn.table.has(specs.perform, beside=CORE):
+        return Effect.EXTERNAL  # some plugin may perform it, and nobody has said what it does
+    return Effect.READ  # nobody can perform it, which the model is told
 
 
 def rule(turn: Turn, call: ActionCall) -> Authorization | None:
     """The policy's own ruling, the default of ``authorize``."""
-    entry = turn.table.thing(Action, call.name)
-    if entry is not None and isinstance(entry.thing, Action):
-        effect = entry.thing.effect
-    elif turn.table.has(specs.perform, beside=CORE):
-        effect = Effect.EXTERNAL  # some plugin may perform it, and nobody has said what it does
-    else:
-        effect = Effect.READ  # nobody can perform it, which the model is told
-    return judge(call.name, effect, turn.agent.host.config.settings.policy.allow)
+    return judge(call.name, effect_of(turn, call), turn.agent.host.config.settings.policy.allow)
 
 
 # --- 6: evaluation --------------------------------------------------------------------------------------------------------------
@@ -287,7 +377,7 @@ async def evaluate(turn: Turn, draft: Draft) -> Judged:
 
 
 async def _verdict(turn: Turn, draft: Draft) -> Evaluation | None:
-    judged = await turn.step(f"evaluate/{turn.round}", partial(evaluate, turn, draft))
+    judged = await turn.progress.run(f"evaluate/{turn.round}", partial(evaluate, turn, draft))
     for wanted in (Verdict.BLOCK, Verdict.REVISE, Verdict.FOLLOW_UP):
         for given in judged.evaluations:
             if given.verdict is wanted:
@@ -338,45 +428,33 @@ async def remember_reply(turn: Turn, reply: Reply) -> tuple[Memory, ...]:
     return () if kept is None else (kept,)
 
 
-def outbox_of(turn: Turn, reply: Reply) -> tuple[ReplyPart, ...]:
-    """The reply as the client takes it: one row, key and receipt for each part."""
+def outbox_of(turn: Turn, reply: Reply, step: str = "") -> tuple[Outgoing, ...]:
+    """The reply as the client takes it: one row, key and receipt for each part; ``step`` is that of a question."""
     return tuple(
-        ReplyPart(
-            make_id("reply", turn.id, str(number)),
-            turn.id,
-            turn.agent.name,
-            turn.room,
-            content,
-            client=turn.client,
-            number=number,
-            reply_to=reply.reply_to,
-            notice=reply.notice,
-        )
+        Outgoing(_part(turn, reply, number, content, f"{step}/{number}" if step else str(number)))
         for number, content in enumerate(turn.agent.split(turn.client, reply))
     )
 
 
-async def deliver(turn: Turn, parts: tuple[ReplyPart, ...]) -> tuple[tuple[Receipt, ...], str]:
-    """Deliver the parts in order; the first that fails keeps those behind it back, so that their order stays.
+def question(turn: Turn, text: str) -> Reply:
+    """What a turn asks before it parks: its own words, made of what it was shown."""
+    part = Part(text, key="question", provenance=turn.stamp.completion_of(turn.prompt, CORE, "park"))
+    return Reply((part,), reply_to=turn.message.id)
 
-    Returns the receipts, and what went wrong; empty when nothing did.
-    """
-    turn.hooks.step = "deliver"
-    receipts = []
-    problem = ""
-    for part in parts:
-        try:
-            answer = await turn.hooks.first(turn.table.caller(specs.deliver), turn, part)
-            problem = "" if answer is not None else "no hook delivered it"
-        except CarrierError as error:
-            answer, problem = None, error.message
-        if answer is None:
-            turn.agent.host.log.error(
-                "reply_not_delivered", turn=turn.id, client=part.client, part=part.number, error=problem
-            )
-            break
-        receipts.append(answer.value)
-    return tuple(receipts), problem
+
+def _part(turn: Turn, reply: Reply, number: int, content: tuple[Part, ...], key: str) -> ReplyPart:
+    return ReplyPart(
+        make_id("reply", turn.id, key),
+        turn.id,
+        turn.agent.name,
+        turn.room,
+        content,
+        client=turn.client,
+        number=number,
+        reply_to=reply.reply_to,
+        notice=reply.notice,
+        draft=turn.id if turn.progress.drafted and not number else "",
+    )
 
 
 async def reflect(turn: Turn, outcome: Outcome) -> tuple[Memory, ...]:
@@ -394,7 +472,7 @@ async def reflect(turn: Turn, outcome: Outcome) -> tuple[Memory, ...]:
                     learned.append(kept)
         return tuple(learned)
 
-    return await turn.step("reflect", learn)
+    return await turn.progress.run("reflect", learn)
 
 
 def _of_turn(turn: Turn, memory: Memory, plugin: str) -> Memory:

@@ -15,10 +15,11 @@ from carrier_core.messages import Inbound, Part
 
 
 class Row(NamedTuple):
-    """An inbound that waits in its room, in the order of ``seq``."""
+    """An inbound that waits in its room, in the order of ``seq``; or the ``turn`` to be gone on with that answers it."""
 
     seq: int
     inbound: Inbound
+    turn: str = ""
 
 
 Key = tuple[str, str]
@@ -63,16 +64,35 @@ class Rooms:
             self._waiting.setdefault(key)
         self._fill()
 
-    def amend(self, agent: str, room: str, message: str, content: tuple[Part, ...], sender: str = "") -> None:
+    def amend(
+        self, agent: str, room: str, message: str, content: tuple[Part, ...], sender: str = ""
+    ) -> tuple[Row, ...]:
         """Give a message that still waits the content that its sender gave it since; empty takes it back.
 
-        With a ``sender`` only that one's message is changed.
+        With a ``sender`` only that one's message is changed. Returns the rows as they are now.
         """
         queue = self._queues.get((agent, room), deque())
+        amended = []
         for position, row in enumerate(queue):
             if row.inbound.message.id == message and sender in ("", row.inbound.message.sender.id):
                 changed = msgspec.structs.replace(row.inbound.message, content=content)
-                queue[position] = Row(row.seq, msgspec.structs.replace(row.inbound, message=changed))
+                queue[position] = row._replace(inbound=msgspec.structs.replace(row.inbound, message=changed))
+                if not row.turn:
+                    amended.append(queue[position])
+        return tuple(amended)
+
+    def following(self, agent: str, room: str, row: Row) -> list[Row]:
+        """Take the messages of the same person that wait right behind ``row`` out of the queue."""
+        queue = self._queues.get((agent, room), deque())
+        taken = []
+        while queue and _joins(row.inbound, queue[0]):
+            taken.append(queue.popleft())
+        return taken
+
+    def cut_off(self, agent: str, room: str) -> str:
+        """The turn to be gone on with that is next in a room; empty where there is none."""
+        queue = self._queues.get((agent, room))
+        return queue[0].turn if queue else ""
 
     def open(self) -> None:
         """Begin again, with what was queued meanwhile."""
@@ -110,3 +130,10 @@ class Rooms:
             if not self._busy:
                 self._idle.set()
             self._fill()
+
+
+def _joins(first: Inbound, row: Row) -> bool:
+    """Whether a message can be answered together with another: two persons' words joined would mix their authority."""
+    other = row.inbound
+    same = first.message.sender.id == other.message.sender.id and first.client == other.client
+    return same and not row.turn and not first.schedule and not other.schedule

@@ -137,6 +137,9 @@ class TurnLimits(_Section):
     revisions: int = Field(2, ge=0, description="How often an evaluation may send a draft back in one turn.")
     tokens: Count | None = Field(None, description="Tokens in and out that one turn may use; no bound without it.")
     seconds: Seconds = Field(300.0, description="Seconds that one turn may take.")
+    activations: Count = Field(
+        5, description="How often a turn is begun without getting any further, before it is given up, visibly."
+    )
 
 
 class AgentMemory(_Section):
@@ -152,6 +155,13 @@ class AgentMemory(_Section):
     )
     results: int = Field(5, gt=0, le=1000, description="Memories that one recall gives at most.")
     threshold: float = Field(0.0, ge=0, description="The least score of a memory that is recalled.")
+
+
+class Kept(_Section):
+    """How long rows of one kind are kept: the newest ``most`` of the last ``days``."""
+
+    days: Seconds | None = Field(None, description="Days that they are kept; no bound without it.")
+    most: Count | None = Field(None, description="How many of them are kept, the newest; no bound without it.")
 
 
 class AgentSettings(_Section):
@@ -170,7 +180,11 @@ class AgentSettings(_Section):
         description='For each class of model (small, large, reasoning, embedding, vision) "provider/model" or '
         '"provider".',
     )
-    burst: Literal["each"] = Field("each", description="Messages that arrive during a turn: each is answered.")
+    burst: Literal["each", "together", "latest"] = Field(
+        "each",
+        description='Messages of one person that arrive during a turn: "each" is answered; they are answered "together"; '
+        'or only the "latest" is, and the others are remembered.',
+    )
     conversation_length: int = Field(32, ge=0, le=10_000, description="Messages of history that the model is shown.")
     failure: Word = Field(
         "Sorry, something went wrong on my side and I could not answer that. Please try again.",
@@ -178,6 +192,9 @@ class AgentSettings(_Section):
     )
     limits: TurnLimits = Field(default_factory=TurnLimits, description="The bounds of a turn.")
     memory: AgentMemory = Field(default_factory=AgentMemory, description="What it recalls.")
+    retention: dict[Literal["message", "fact", "document", "fragment", "goal", "turn"], Kept] = Field(
+        {}, description="How long what it keeps of each kind is kept; for ever without a rule."
+    )
 
 
 class PluginsSettings(_Section):
@@ -221,6 +238,10 @@ class HostLimits(_Section):
     message_bytes: Count = Field(65536, description="Bytes of text of one message; what is longer is cut.")
     rooms: Count = Field(10000, description="Rooms that are worked on at one time.")
     stop_seconds: Seconds = Field(10.0, description="Seconds that running turns have to end when the daemon stops.")
+    delivery_attempts: Count = Field(12, description="Attempts to deliver a part of a reply, before it is given up.")
+    lease_seconds: Seconds = Field(
+        30.0, description="Seconds after which another daemon may take over the rooms of one that is silent."
+    )
     breaker_failures: Count = Field(5, description="Failures of one hook of a plugin until it is quarantined.")
     breaker_window: Seconds = Field(60.0, description="Seconds within which these failures count together.")
     breaker_cooldown: Seconds = Field(30.0, description="Seconds until a quarantined hook is tried again.")

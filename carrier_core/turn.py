@@ -1,20 +1,19 @@
-"""A turn: the handling of one message, and what hooks can ask of the host while it goes on."""
+"""A turn: the handling of one or several messages, and what hooks can ask of the host while it goes on."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from time import perf_counter
-from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
 from carrier_core import specs
-from carrier_core.contract import Caller
 from carrier_core.discovery import Registered
 from carrier_core.dispatch import Hooks, Trace, running
-from carrier_core.errors import CarrierError, PluginError
+from carrier_core.errors import CarrierError, Parked
 from carrier_core.failures import Failure
+from carrier_core.journal import OpenTurn
 from carrier_core.messages import (
     Entity,
     Inbound,
@@ -28,46 +27,52 @@ from carrier_core.messages import (
     Room,
     make_id,
 )
-from carrier_core.outcomes import Event, Step
-from carrier_core.prompts import ActionCall, ActionResult, Completion, Prompt, State, Usage
+from carrier_core.outcomes import Answer, Event
+from carrier_core.progress import Progress
+from carrier_core.prompts import ActionCall, ActionResult, Completion, Composed, Prompt, State, Usage
 from carrier_core.provenance import Audience, Provenance, Readers, outside, person
+from carrier_core.scheduler import Row
+from carrier_core.schedules import Missed, Schedule, first
 from carrier_core.stamp import Stamp
 from carrier_core.table import Table
 
 if TYPE_CHECKING:
     from carrier_core.agent import AgentRuntime
 
-T = TypeVar("T")
-
-
-_NESTED = 3  # slashes in the name of a step within a step: STEP/plugin/hook/n
-
-
-class Done(NamedTuple):
-    """A step that was done: its name, when it began, its milliseconds, its value."""
-
-    name: str
-    at: float
-    duration_ms: float
-    value: object
-
 
 class Turn:
-    """The handling of one inbound by one agent, from receipt to reply.
+    """The handling of one inbound by one agent, from receipt to reply; of several, where the agent answers them together.
 
     Hooks get it as their first argument. ``now`` (seconds since the epoch) and ``seed`` are the turn's own clock and
     randomness: the same when a turn is resumed. ``person`` is who is spoken with, ``round`` counts from 1 once the model
-    is asked. ``state`` and ``prompt`` are those of the last round.
+    is asked. ``state`` and ``prompt`` are those of the last round. ``inbounds`` are all that it takes out of the room's
+    queue, in order; those before the last that ``superseded`` names (by sequence number) are remembered, not answered.
+
+    A turn that was cut off is gone on with from ``recorded``: steps that are there return what they returned.
     """
 
-    def __init__(self, agent: AgentRuntime, table: Table, turn: str, seq: int, inbound: Inbound, epoch: int) -> None:
+    def __init__(
+        self,
+        agent: AgentRuntime,
+        table: Table,
+        turn: str,
+        rows: tuple[Row, ...],
+        epoch: int,
+        *,
+        superseded: tuple[int, ...] = (),
+        resumed: OpenTurn | None = None,
+    ) -> None:
         self.id = turn
         self.agent = agent
         self.table = table
-        self.seq = seq
+        self.superseded = superseded
+        self.seqs = tuple([row.seq for row in rows if row.seq not in superseded])
         self.epoch = epoch
-        self.inbound = inbound
-        self.memory_id = make_id("memory", agent.name, inbound.message.id)  # two agents in one room each have their own
+        self.inbounds = tuple([row.inbound for row in rows])
+        self.inbound = inbound = joined([row.inbound for row in rows if row.seq not in superseded])
+        # Two agents in one room each have their own memory of a message.
+        self.memory_id = make_id("memory", agent.name, inbound.message.id)
+        self._answered = {make_id("memory", agent.name, each.message.id) for each in self.inbounds}
         self.now = inbound.message.at
         self.seed = int(turn[:8], 16)
         self.round = 0
@@ -76,14 +81,13 @@ class Turn:
         self.calls: tuple[ActionCall, ...] = ()
         self.results: tuple[ActionResult, ...] = ()
         self.usage = Usage()
-        self.steps: list[Done] = []
         self.trace: list[Trace] = []
         self.used: dict[str, None] = {}
         self.prompts: list[Prompt] = []
         self.clock = perf_counter()
         self.audience = Audience((inbound.room.id,))
         host = agent.host
-        self.started = host.clock()
+        self.started = resumed.record.started if resumed is not None else host.clock()
         self.stamp = Stamp(self.audience, agent.trusted)
         self.hooks = Hooks(budgets=host.budgets, report=self._report, trace=self.trace, admit=self.stamp.answer)
         self.spoken = Provenance((person(inbound.message.sender.id),), self.audience, inbound.client, "receive")
@@ -95,10 +99,7 @@ class Turn:
         self._readers: Readers | None = None
         self._histories: dict[int, tuple[Memory, ...]] = {}
         self._recalled: dict[Query, tuple[Recalled, ...]] = {}
-        self._learned: list[Memory] = []
-        self._count = 0
-        self._asked: Counter[str] = Counter()
-        self._step = ""
+        self.progress = Progress(self, resumed)
         self.available: tuple[Registered, ...] | None = None
 
     # --- who and where ---
@@ -130,8 +131,9 @@ class Turn:
         count = self.agent.settings.conversation_length if limit is None else limit
         found = self._histories.get(count)
         if found is None:
-            memories = await self.agent.memory.history(self.agent.name, self.room.id, limit=count + 1)
-            found = tuple(memory for memory in memories if memory.id != self.memory_id)[-count:] if count else ()
+            memories = await self.agent.memory.history(self.agent.name, self.room.id, limit=count + len(self._answered))
+            answered = self._answered if len(self._answered) == 1 or not self.superseded else {self.memory_id}
+            found = tuple(memory for memory in memories if memory.id not in answered)[-count:] if count else ()
             self.stamp.show_memories(found)
             self._histories[count] = found
         return found
@@ -191,9 +193,8 @@ class Turn:
         impl = running.get()
         plugin, hook = (impl.plugin, impl.hook) if impl is not None else ("carrier", "turn")
         prompt = cast("Prompt", self.stamp.answer(impl, prompt)) if impl is not None else prompt
-        within = f"{self._step}/{plugin}/{hook}"
-        name = f"{within}/{self._asked[within]}"
-        self._asked[within] += 1
+        outer = self.progress.step
+        name = self.progress.numbered(f"{outer}/{plugin}/{hook}")
 
         async def ask() -> Completion:
             answer = await self.hooks.first(self.table.caller(specs.generate), self, prompt)
@@ -204,12 +205,13 @@ class Turn:
             self.meter(answer.value)
             return answer.value
 
-        outer = self._step
         try:
             with self.stamp.asking(prompt):
-                return await self.step(name, ask)
+                completion = await self.progress.run(name, ask)
+            await self.progress.flush()
+            return completion
         finally:
-            self.hooks.step = self._step = outer
+            self.hooks.step = self.progress.step = outer
 
     async def remember(
         self, text: str, *, kind: MemoryKind = MemoryKind.FACT, provenance: Provenance | None = None
@@ -218,13 +220,15 @@ class Turn:
 
         The provenance that a plugin gives is checked like that of a part; without one the text comes from outside.
         """
-        number, self._count = self._count, self._count + 1  # before anything is awaited: hooks run side by side
+        name = self.progress.numbered(
+            f"{self.progress.step}/memory"
+        )  # before anything is awaited: hooks run side by side
         impl = running.get()
         part = Part(text, provenance=provenance if impl is not None else provenance or self.spoken)
         if impl is not None:
             part = self.stamp.part(part, impl.plugin, impl.hook)
         memory = Memory(
-            make_id("memory", self.id, str(number)),
+            make_id("memory", self.id, name),
             self.agent.name,
             self.room.id,
             kind,
@@ -237,8 +241,46 @@ class Turn:
         )
         kept = await self.keep(memory)
         if kept is not None:
-            self._learned.append(kept)
+            self.progress.learned.append(kept)
         return kept
+
+    async def park(self, reason: str, *, until: float, say: str = "") -> Answer:
+        """Wait for somebody: for an approval or a choice whose ``target`` is this turn, or ``until`` a time (seconds since the
+        epoch), after which the answer is ``expired``.
+
+        The turn leaves the room's queue, so that the next message is answered; ``say`` is delivered first. When the answer is
+        there, the step that parked runs again from its beginning, and this returns at once: so park before acting.
+        """
+        name = self.progress.numbered(f"{self.progress.step}/park")
+        value = await self.progress.recorded(name)
+        if value is None:
+            raise Parked(name, until, reason, say)
+        if not isinstance(value, Answer):
+            raise CarrierError(f"The answer recorded as {name} cannot be read by this release.")
+        return value
+
+    async def schedule(self, text: str, when: str, *, zone: str = "UTC", missed: Missed = Missed.ONE) -> Schedule:
+        """Have this agent told ``text`` in this room later, as the person would tell it: ``at 2027-01-31T18:00``, ``every 1h``
+        or ``cron 0 9 * * 1-5``, in an IANA time zone. CarrierError for times that cannot be."""
+        host = self.agent.host
+        name = self.progress.numbered(f"{self.progress.step}/schedule")
+        now = host.clock()
+        schedule = Schedule(
+            make_id("schedule", self.id, name),
+            self.agent.name,
+            self.room,
+            self.person,
+            text,
+            when,
+            first(when, zone, now),
+            self.client,
+            zone,
+            missed,
+            now,
+        )
+        await host.outage.outlast(lambda: host.store.journal.schedule(schedule))
+        host.agenda.wake()
+        return schedule
 
     # --- what the pipeline uses ---
 
@@ -249,9 +291,10 @@ class Turn:
         return part.provenance or self._quoted
 
     @property
-    def learned(self) -> tuple[Memory, ...]:
-        """What was remembered in this turn so far."""
-        return tuple(self._learned)
+    def also(self) -> tuple[str, ...]:
+        """The ids under which its other messages are waited for: each would have had a turn of its own."""
+        others = {self.agent.turn_id(self.room.id, seq) for seq in (*self.seqs, *self.superseded)}
+        return tuple(others - {self.id})
 
     async def keep(self, memory: Memory) -> Memory | None:
         """The memory as it is to be stored, after ``transform_memory``; None if it was dropped."""
@@ -270,38 +313,18 @@ class Turn:
             turn=memory.turn,
         )
 
-    async def step(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
-        """Do a named step: within its wrappers, timed, and kept for the record."""
-        self.hooks.step = name
-        if name.count("/") < _NESTED:
-            self._step = name
-        at, started = self.agent.host.clock(), perf_counter()
-        caller = cast("Caller[..., T]", self.table.caller(specs.around_step))
-        value = await (self._wrapped(caller, name, call) if caller.impls else call())
-        duration = (perf_counter() - started) * 1000
-        self.steps.append(Done(name, at, duration, value))
-        if self.table.observed["step_completed"].impls:
-            self.emit("step_completed", step=name, duration_ms=round(duration, 3))
-        return value
-
-    async def _wrapped(self, caller: Caller[..., T], name: str, call: Callable[[], Awaitable[T]]) -> T:
-        made: list[T] = []
-
-        async def inner() -> T:
-            made.append(await call())
-            return made[0]
-
-        value = cast("T", await self.hooks.around(caller, self, Step(name), call=inner))
-        if made and value is made[0]:
-            return value
-        outermost = caller.impls[0]
-        if made and type(value) is not type(made[0]):
-            raise PluginError(
-                f"A wrapper of the step {name} returned {type(value).__name__}, expected {type(made[0]).__name__}.",
-                plugin=outermost.plugin,
-                hook=outermost.hook,
-            )
-        return cast("T", self.stamp.answer(outermost, value))
+    def compose_with(self, composed: Composed) -> None:
+        """Go on with this state and prompt, just made or recorded: what is in them has been shown to the turn."""
+        self.state = composed.state
+        self.prompt = self.stamp.prompt = composed.prompt
+        self.prompts.append(composed.prompt)
+        if self.progress.resumed is not None:
+            for part in (*composed.state.parts, *composed.prompt.parts):
+                if part.provenance is not None:
+                    self.stamp.show(part.provenance)
+        for part in (*composed.state.parts, *composed.prompt.parts):
+            if part.memory and part.memory not in self._answered:
+                self.used[part.memory] = None
 
     def meter(self, completion: Completion) -> None:
         """Count a model call."""
@@ -322,3 +345,14 @@ class Turn:
 
     def _report(self, failure: Failure) -> None:
         self.agent.host.failed(failure, agent=self.agent.name, room=self.room.id, turn=self.id)
+
+
+def joined(inbounds: list[Inbound]) -> Inbound:
+    """Several messages of one person as one: the last one with the content of all."""
+    last = inbounds[-1]
+    if len(inbounds) == 1:
+        return last
+    content = tuple([part for each in inbounds for part in each.message.content])
+    mentions = tuple(dict.fromkeys(name for each in inbounds for name in each.message.mentions))
+    message = msgspec.structs.replace(last.message, content=content, mentions=mentions)
+    return msgspec.structs.replace(last, message=message)

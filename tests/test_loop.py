@@ -539,7 +539,7 @@ async def test_an_empty_completion_is_a_visible_failure():
 
 async def test_a_delivery_that_fails_is_recorded_and_the_room_goes_on():
     async with running_host() as running:
-        running.client.fail(RuntimeError("the platform is down"))
+        running.client.fail(Rejected("the platform does not want it"))
         assert await running.ask("one") == ""
         assert await running.ask("two") == "You said: two"
         ran = [ran for turn in await running.store.journal.turns(limit=2) for ran in turn.ran]

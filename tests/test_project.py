@@ -26,10 +26,11 @@ TOP_LEVEL = frozenset(
 
 # The modules of the core: each may import those before it, none after it. `__init__` names all of them, lazily.
 ORDER = (
-    "_version errors provenance messages prompts outcomes records journal memory breaker contract failures dispatch "
+    "_version errors provenance messages prompts outcomes schedules journal archive records memory breaker contract failures dispatch "
     "discovery things specs policy ledger scheduler reception logs keylines configfile shape sections environment faults "
     "overrides handlebars sandbox templates character eliza characterfile settings signatures stamp table events "
-    "embedding turn pipeline defaults plugins agent why clients host checking control daemon cli testing"
+    "embedding recording progress turn pipeline drafts defaults plugins handling agent why clients outage outbox intake agenda upkeep host "
+    "archivefile naming booking desk requests checking control daemon cli testing"
 ).split()
 
 # What the core may not name, in code, text or comment, besides the plugins in this tree: a special case for one of

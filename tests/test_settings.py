@@ -222,7 +222,7 @@ FAULTS = {
     "models no table": (agent(models=["x"]), "models", "must be a table", "Correct"),
     "model no text": (agent(models={"small": 5}), "small", "must be text, not 5", "Correct"),
     "model without name": (agent(models={"small": "openai/"}), "small", '"provider/model"', "Correct"),
-    "burst of a later version": (agent(burst="latest"), "burst", 'must be "each", not "latest"', '"each"'),
+    "burst of no kind": (agent(burst="some"), "burst", '"together" or "latest", not "some"', '"each"'),
     "history negative": (agent(conversation_length=-1), "conversation_length", "at least 0, not -1", "32"),
     "history a fraction": (
         agent(conversation_length=1.5),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from carrier_core.testing.clock import Clock
     from carrier_core.testing.host import FakeHost
     from carrier_core.testing.hosts import HostUnderTest, running_host
+    from carrier_core.testing.lives import HASTY, Lives
     from carrier_core.testing.provider import EchoProvider
     from carrier_core.testing.store import InMemoryStore
     from carrier_core.testing.suites.action import ActionConformance
@@ -28,6 +29,7 @@ _HOME = {
     "clock": "Clock",
     "host": "FakeHost",
     "hosts": "HostUnderTest running_host",
+    "lives": "HASTY Lives",
     "provider": "EchoProvider",
     "store": "InMemoryStore",
     "suites.action": "ActionConformance",
@@ -40,6 +42,7 @@ _HOME = {
 _MODULES = {name: module for module, names in _HOME.items() for name in names.split()}
 
 __all__ = [
+    "HASTY",
     "ActionConformance",
     "ClientConformance",
     "Clock",
@@ -50,6 +53,7 @@ __all__ = [
     "FakeHost",
     "HostUnderTest",
     "InMemoryStore",
+    "Lives",
     "ProviderConformance",
     "StoreConformance",
     "Turns",

@@ -52,6 +52,7 @@ class TerminalClient(Client):
     name = CLIENT
     platform = PLATFORM
     interactive = True
+    idempotent = True  # a part that was shown is not shown again
     retracts = True
 
     def __init__(self, settings: Settings, *, stdin: TextIO | None = None, stdout: TextIO | None = None) -> None:
