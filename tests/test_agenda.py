@@ -102,12 +102,35 @@ async def test_a_turn_sets_a_reminder_of_its_own():
     assert lives.client.texts[1] == "You said: Call Ben!"
 
 
-async def test_a_schedule_that_cannot_be_read_is_removed_and_the_others_go_on():
+async def test_a_schedule_that_cannot_be_read_is_left_and_the_others_go_on():
     lives = Lives()
     async with lives.host() as running:
-        await lives.store.journal.schedule(every_hour(lives, id="s0", when="at the crossroads"))
+        await lives.store.journal.schedule(every_hour(lives, id="s0", when="cron at the crossroads"))
         await lives.store.journal.schedule(every_hour(lives))
         lives.clock.advance(3600.0)
         running.host.agenda.wake()
         await lives.client.replies(1)
-    assert [each.id for each in await lives.store.journal.schedules()] == ["s1"]
+    assert {each.id for each in await lives.store.journal.schedules()} == {"s0", "s1"}
+
+
+async def test_schedules_of_agents_that_are_not_configured_keep_nobody_back():
+    lives = Lives()
+    async with lives.host() as running:
+        for number in range(150):
+            await lives.store.journal.schedule(every_hour(lives, id=f"a{number}", agent="wren"))
+        await lives.store.journal.schedule(every_hour(lives, next_at=lives.clock() + 3601))
+        lives.clock.advance(3601.0)
+        running.host.agenda.wake()
+        await lives.client.replies(1)
+    assert len(await lives.store.journal.schedules(agent="wren")) == 150
+
+
+async def test_a_slot_that_was_set_by_a_clock_that_was_ahead_is_set_right():
+    lives = Lives()
+    await lives.store.journal.schedule(every_hour(lives, made=START, next_at=START + 400 * 24 * 3600.0))
+    async with lives.host() as running:
+        while (await lives.store.journal.schedules())[0].next_at > START + 3600:
+            await anyio.lowlevel.checkpoint()
+        lives.clock.advance(3600.0)
+        running.host.agenda.wake()
+        await lives.client.replies(1)

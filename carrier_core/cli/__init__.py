@@ -23,7 +23,9 @@ COMMANDS = {
     "agents": "list the agents",
     "new": "write the skeleton of a plugin",
     "why": "why an agent said what it said",
-    "memory": "list, recall or forget what agents remember",
+    "memory": "list, recall, forget, export or import what agents remember",
+    "turns": "list turns, and what of them waits for a person",
+    "schedule": "have agents told something at a time",
 }
 
 _EPILOG = "carrierd COMMAND --help says more. Plugins may bring further commands, which `carrierd plugins` lists."

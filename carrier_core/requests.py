@@ -1,0 +1,68 @@
+"""Requests: what the control socket can be asked that changes something, beside talking. Each is an operation of the desk.
+
+The command line calls the same operations on a store of its own where no daemon runs, so that both do the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import cast
+
+import msgspec
+
+from carrier_core.archivefile import entries
+from carrier_core.desk import Desk
+from carrier_core.prompts import Json
+
+Values = Mapping[str, object]
+"""What came with a request. A value that is missing or of the wrong type is a KeyError, TypeError or ValueError."""
+
+_BOOKED = ("when", "text", "agent", "room", "person", "by", "zone", "missed")
+
+
+async def _retry(desk: Desk, values: Values) -> Json:
+    return await desk.retry(str(values["key"]))
+
+
+async def _discard(desk: Desk, values: Values) -> Json:
+    return await desk.discard(str(values["key"]))
+
+
+async def _schedule(desk: Desk, values: Values) -> Json:
+    given = {name: str(values[name]) for name in _BOOKED if name in values}
+    return await desk.add(given.pop("when"), given.pop("text"), **given)
+
+
+async def _cancel(desk: Desk, values: Values) -> Json:
+    return await desk.cancel(str(values["key"]))
+
+
+async def _import(desk: Desk, values: Values) -> Json:
+    lines = msgspec.convert(values["lines"], tuple[str, ...])
+    return await desk.restore(entries(lines, msgspec.convert(values["first"], int)))
+
+
+async def _imported(desk: Desk, values: Values) -> Json:
+    await desk.resume()
+    return None
+
+
+async def _forget(desk: Desk, values: Values) -> Json:
+    return await desk.forget(msgspec.convert(values["ids"], tuple[str, ...]))
+
+
+async def _forget_person(desk: Desk, values: Values) -> Json:
+    return cast("Json", await desk.forget_person(str(values["entity"])))
+
+
+OPERATIONS: dict[str, Callable[[Desk, Values], Awaitable[Json]]] = {
+    "retry": _retry,
+    "discard": _discard,
+    "schedule": _schedule,
+    "cancel": _cancel,
+    "import": _import,
+    "imported": _imported,
+    "forget": _forget,
+    "forget_person": _forget_person,
+}
+"""By the name that a request has as its ``op``."""
