@@ -92,9 +92,9 @@ if TYPE_CHECKING:
     )
     from carrier_core.provenance import (
         AGENT,
-        Audience,
         EVERYONE,
         OPERATOR,
+        Audience,
         Provenance,
         Readers,
         derive,
@@ -104,7 +104,7 @@ if TYPE_CHECKING:
     from carrier_core.records import Unrecognised, decode, encode
     from carrier_core.schedules import Missed, Schedule
     from carrier_core.settings import PluginSettings, secret, well_known
-    from carrier_core.templates import Rendered, SYSTEM_TEMPLATE, render
+    from carrier_core.templates import SYSTEM_TEMPLATE, Rendered, render
     from carrier_core.things import (
         Accepted,
         Action,
@@ -148,6 +148,9 @@ _MODULES = {name: module for module, names in _HOME.items() for name in names.sp
 
 __all__ = [
     "AGENT",
+    "EVERYONE",
+    "OPERATOR",
+    "SYSTEM_TEMPLATE",
     "Accepted",
     "Action",
     "ActionCall",
@@ -173,7 +176,6 @@ __all__ = [
     "Decision",
     "Draft",
     "Drop",
-    "EVERYONE",
     "Effect",
     "Embedded",
     "Embedder",
@@ -202,7 +204,6 @@ __all__ = [
     "Missed",
     "NotDone",
     "NotSent",
-    "OPERATOR",
     "OpenTurn",
     "Outcome",
     "Outgoing",
@@ -234,7 +235,6 @@ __all__ = [
     "Room",
     "RoomKind",
     "Ruling",
-    "SYSTEM_TEMPLATE",
     "Schedule",
     "Sending",
     "Sent",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import msgspec
@@ -14,10 +15,12 @@ from carrier_core.messages import Inbound, Message, Part, make_id
 from carrier_core.outcomes import Answer
 from carrier_core.records import encode
 from carrier_core.scheduler import Row
-from carrier_core.schedules import Schedule, plan
+from carrier_core.schedules import Schedule, mended, plan
 
 if TYPE_CHECKING:
     from carrier_core.host import Host
+
+T = TypeVar("T")
 
 _LONGEST = 60.0
 """Seconds after which the clock is looked at again at the latest: it may have been set."""
@@ -31,6 +34,8 @@ class Agenda:
         self._parked: list[tuple[float, str]] = []
         self._waiting: dict[str, Parking] = {}
         self._look = anyio.Event()
+        self._last = float("inf")
+        self._unread: set[str] = set()
 
     def wake(self) -> None:
         """Look again: a schedule was set or cancelled, or the clock was."""
@@ -63,28 +68,54 @@ class Agenda:
     async def tick(self) -> float:
         """Do what is due; returns the seconds until it is worth looking again."""
         host = self._host
-        while True:
-            due = await host.store.journal.due(host.clock())
-            fired = [await self._fire(schedule) for schedule in due]
-            if not any(fired):
-                break
+        if host.clock() < self._last:  # the clock was set back, or this process has just begun
+            await self._mend()
+        self._last = host.clock()
+        while any([await self._fire(schedule) for schedule in await self._due()]):
+            pass
         await self._expire()
-        times = [schedule.next_at for schedule in (await host.store.journal.schedules())[:1]] if not due else []
-        times += [self._parked[0][0]] if self._parked else []
+        later = [each.next_at for each in await host.store.journal.schedules() if each.agent in host.agents]
+        times = [at for at in later if at > host.clock()][:1] + [at for at, _ in self._parked[:1]]
         left = min(times, default=float("inf")) - host.clock()
         return min(max(left, 0.05), _LONGEST)
+
+    async def _due(self) -> list[Schedule]:
+        """The schedules whose slot has come. Those of agents that are not configured wait, and keep nobody back."""
+        journal, limit = self._host.store.journal, 100
+        while True:
+            due = await journal.due(self._host.clock(), limit=limit)
+            found = [schedule for schedule in due if schedule.agent in self._host.agents]
+            if found or len(due) < limit:
+                return found
+            limit *= 10
+
+    async def _mend(self) -> None:
+        """Set schedules right whose next slot is further away than it can be: the clock was ahead when it was set."""
+        journal = self._host.store.journal
+        for schedule in await journal.schedules():
+            right = self._planned(mended, schedule)
+            if right is not None:
+                await journal.schedule(right)
+
+    def _planned(self, how: Callable[[Schedule, float], T], schedule: Schedule) -> T | None:
+        """What is planned for a schedule; None, and a word in the log, where it cannot be read here."""
+        try:
+            return how(schedule, self._host.clock())
+        except CarrierError as error:
+            if schedule.id not in self._unread:
+                self._unread.add(schedule.id)
+                self._host.log.error(
+                    "schedule_unusable", schedule=schedule.id, agent=schedule.agent, error=error.message
+                )
+            return None
 
     async def _fire(self, schedule: Schedule) -> bool:
         """Turn the slots of a schedule that have come into messages of its room; whether anything changed."""
         host = self._host
-        agent = host.agents.get(schedule.agent)
-        if agent is None:
-            return False  # it waits until the agent is configured again
-        try:
-            planned = plan(schedule, host.clock())
-        except CarrierError as error:
-            host.log.error("schedule_unusable", schedule=schedule.id, agent=schedule.agent, error=str(error))
-            return await host.store.journal.cancel(schedule.id)
+        agent = host.agents[schedule.agent]
+        planned = self._planned(plan, schedule)
+        if planned is None:
+            return False
         if planned.skipped:
             host.log.warning("slots_skipped", schedule=schedule.id, agent=schedule.agent, count=planned.skipped)
         changed = False

@@ -96,17 +96,25 @@ class Handling:
             with anyio.CancelScope(shield=True):
                 await self._finish(turn, resumed.record.outcome, (), resumed.record.parts)
             return
-        journal = self._agent.host.store.journal
-        count = await self._agent.host.outage.outlast(lambda: journal.activate(turn.progress.record, epoch))
-        if count > self._agent.settings.limits.activations:
+        limit = self._agent.settings.limits.activations
+        if resumed is not None and resumed.activations > limit // 2:
+            async with self._agent.host.suspects:
+                await self._again(turn, limit)
+        else:
+            await self._again(turn, limit)
+
+    async def _again(self, turn: Turn, limit: int) -> None:
+        """Run a turn that was cut off, if it may be. Those that were often cut off run one after another, so that it is not
+        laid to one what another did: of a process that dies again only one of them is to blame."""
+        host, room = self._agent.host, turn.room.id
+        count = await host.outage.outlast(lambda: host.store.journal.activate(turn.progress.record, turn.epoch))
+        if count > limit:
             reason = f"the daemon died in the middle of it {count - 1} times"
-            self._agent.host.log.error("turn_given_up", turn=turn.id, agent=self._agent.name, reason=reason)
+            host.log.error("turn_given_up", turn=turn.id, agent=self._agent.name, reason=reason)
             with anyio.CancelScope(shield=True):
                 await self._close(turn, pipeline.failed(turn, reason))
             return
-        self._agent.host.log.info(
-            "turn_resumed", turn=turn.id, agent=self._agent.name, room=turn.room.id, activation=count
-        )
+        host.log.info("turn_resumed", turn=turn.id, agent=self._agent.name, room=room, activation=count)
         await self._run(turn)
 
     async def revive(self, key: str) -> Turn | None:
@@ -162,12 +170,15 @@ class Handling:
         outbox = host.outbox.begin(turn, outbox)
         parts, digests = self._agent.ledger.parts_of(turn.prompts)
         record = ended(turn, outcome, digests, trace=False)
-        await host.outage.outlast(lambda: journal.complete(record, turn.epoch, memories, parts, outbox))
-        self._agent.ledger.stored(parts)
-        stop = self._stops.pop(turn.id, None)
-        if stop is not None:
-            await host.outage.outlast(lambda: journal.discard(self._agent.name, turn.room.id, (stop,), "applied"))
-        await self._finish(turn, outcome, outbox, digests)
+        try:
+            await host.outage.outlast(lambda: journal.complete(record, turn.epoch, memories, parts, outbox))
+            self._agent.ledger.stored(parts)
+            stop = self._stops.pop(turn.id, None)
+            if stop is not None:
+                await host.outage.outlast(lambda: journal.discard(self._agent.name, turn.room.id, (stop,), "applied"))
+            await self._finish(turn, outcome, outbox, digests)
+        finally:
+            host.outbox.release(turn.id)
 
     async def _finish(
         self, turn: Turn, outcome: Outcome, outbox: tuple[Outgoing, ...], digests: tuple[str, ...]

@@ -96,12 +96,14 @@ class Host:
         self.embedding: Embedding | None = None
         self.clients = Clients(self, clients)
         self.outage = Outage(self)
+        self.suspects = anyio.Lock()  # held by the one turn that runs of those that were often cut off
         self.intake = Intake(self)
         self.outbox = Outbox(self)
         self.agenda = Agenda(self)
         self.upkeep = Upkeep(self)
         self._waiters: dict[str, anyio.Event] = {}
         self._active: set[str] = set()
+        self._looking = anyio.Lock()
         self._ended: dict[str, dict[str, Json]] = {}
         self._raised: dict[str, int] = {}
         self._started: list[str] = []
@@ -250,10 +252,20 @@ class Host:
                 await self.look(agent, room)
 
     async def look(self, agent: str, room: str) -> None:
-        """Look at what the journal has to do in a room, and take up what nobody works on."""
+        """Look at what the journal has to do in a room, and take up what nobody works on.
+
+        What it reads may be old when it acts on it: whatever this process has had in hand since is left to that.
+        """
         runtime = self.agents.get(agent)
         if runtime is None:
             return
+        async with self._looking:
+            with self.outbox.looking():
+                await self._take_up(runtime, room)
+
+    async def _take_up(self, runtime: AgentRuntime, room: str) -> None:
+        agent = runtime.name
+        on_the_way = self.outbox.keys(agent, room)
         work = await self.store.journal.work(agent, room)
         rows = [Row(row.seq, decode(row.payload, Inbound)) for row in work.rows]
         for key in work.turns:
@@ -268,7 +280,8 @@ class Host:
                 await self.intake.apply(runtime, row)
             elif not self.knows(runtime.turn_id(room, row.seq)) and self._here(row.inbound.client, room):
                 self.queue(runtime, row)
-        self.outbox.put(agent, room, tuple(row for row in work.outbox if self._here(row.part.client, room)))
+        left = [row for row in work.outbox if row.part.key not in on_the_way]
+        self.outbox.put(agent, room, tuple(row for row in left if self._here(row.part.client, room)))
 
     def _here(self, client: str, room: str) -> bool:
         """Whether work of this client is this process's: the daemon does all, a chat only its own."""
@@ -380,6 +393,12 @@ class Host:
         if waiter is not None:
             waiter.set()
 
+    def forget(self) -> None:
+        """Keep nothing in mind of what was in the store: something was removed from it."""
+        self._ended = {turn: {} for turn in self._ended}
+        for agent in self.agents.values():
+            agent.ledger.forget()
+
     def awaited(self, turn: str) -> bool:
         """Whether a turn waits in a queue or runs."""
         return turn in self._active
@@ -393,7 +412,7 @@ class Host:
         waiter = self._waiters.get(turn)
         if waiter is not None:
             await waiter.wait()
-        if turn in self._ended:
+        if self._ended.get(turn):
             return self._ended[turn]
         record = await self.store.journal.turn(turn)
         if record is None:

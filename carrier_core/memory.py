@@ -95,6 +95,8 @@ class Store(ABC):
     name: str
     journal: Journal
     memory: MemoryStore
+    last_resort: bool = False
+    """Whether it is used only where no other store is registered."""
     exclusive: bool = True
     """Whether having it open means that no other process works on it: effects that a dead one left need no waiting."""
 

@@ -8,6 +8,8 @@ in doubt and waits for a person: as the client declares.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import anyio
@@ -38,6 +40,8 @@ class Outbox:
         self._lanes: dict[Key, deque[Outgoing]] = {}
         self._turns: dict[str, Turn] = {}
         self._busy: set[Key] = set()
+        self._direct: set[str] = set()  # the turns that end and deliver their parts themselves
+        self._since: set[str] | None = None  # while somebody looks at the journal: those that did so since
         self._open = False
         self._look = anyio.Event()
 
@@ -62,14 +66,37 @@ class Outbox:
         self._look.set()
         self._look = anyio.Event()
 
+    def keys(self, agent: str, room: str) -> frozenset[str]:
+        """The keys of the parts that wait in a room."""
+        return frozenset(row.part.key for row in self._lanes.get((agent, room), ()))
+
     # --- at once, as part of the turn ---
 
     def begin(self, turn: Turn, rows: tuple[Outgoing, ...]) -> tuple[Outgoing, ...]:
         """The rows as they are to be stored: the first one as being sent, if nothing is before it and its client is there."""
+        self._direct.add(turn.id)
+        self._took(turn)
         key = (turn.agent.name, turn.room.id)
         if not rows or key in self._lanes or not self._host.clients.is_up(turn.client, turn.room.id):
             return rows
         return (self._begun(rows[0]), *rows[1:])
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """While the journal is looked at, whose answer may be old when it is put here: whatever was in hand since is known."""
+        self._since = set(self._direct)
+        try:
+            yield
+        finally:
+            self._since = None
+
+    def _took(self, turn: Turn) -> None:
+        if self._since is not None:
+            self._since.add(turn.id)
+
+    def release(self, turn: str) -> None:
+        """A turn has ended, however: what is left of its reply may be taken up by whoever looks at the room."""
+        self._direct.discard(turn)
 
     async def send(self, turn: Turn, rows: tuple[Outgoing, ...]) -> tuple[Outgoing, ...]:
         """Deliver rows that :meth:`begin` began, in order. One that fails keeps those behind it back."""
@@ -89,10 +116,14 @@ class Outbox:
     # --- later, in the room's lane ---
 
     def put(self, agent: str, room: str, rows: tuple[Outgoing, ...], turn: Turn | None = None) -> None:
-        """Deliver these after what waits in the room already."""
+        """Deliver these after what waits in the room already. Without their ``turn`` they were read from the journal: those that
+        a turn has delivered itself since are left to it."""
         lane = self._lanes.get((agent, room))
         known = {row.part.key for row in lane or ()}
-        fresh = [row for row in rows if row.state in _PENDING and row.part.key not in known]
+        direct = (self._since or self._direct) if turn is None else ()
+        fresh = [
+            row for row in rows if row.state in _PENDING and row.part.key not in known and row.part.turn not in direct
+        ]
         if not fresh:
             return
         if lane is None:
@@ -100,6 +131,7 @@ class Outbox:
         lane.extend(fresh)
         if turn is not None:
             self._turns[turn.id] = turn
+            self._took(turn)
         if self._open:
             self._start((agent, room))
 

@@ -414,7 +414,7 @@ def load_plugins(config: Config) -> Plugins:
 
 
 def choose_store(config: Config, plugins: Plugins) -> Store:
-    """The store that the configuration names, or the only one there is. ConfigError if there is no such."""
+    """The store that the configuration names, or the only one there is, last resorts aside. ConfigError if there is none."""
     stores = plugins.things[Store]
     name = config.settings.memory.store
     there = things_named(stores.values())
@@ -424,6 +424,8 @@ def choose_store(config: Config, plugins: Plugins) -> Store:
         chosen = stores[name].thing
     elif len(stores) == 1:
         chosen = next(iter(stores.values())).thing
+    elif len(first := [each.thing for each in stores.values() if not getattr(each.thing, "last_resort", False)]) == 1:
+        chosen = first[0]
     elif not stores:
         failed = [p for p in plugins.found.values() if p.state == "failed"]
         why = f" {failed[0].name} failed: {failed[0].why}" if failed else ""

@@ -89,9 +89,7 @@ def ended(turn: Turn, outcome: Outcome, digests: tuple[str, ...], *, trace: bool
         turn.started,
         outcome,
         round((time.perf_counter() - turn.clock) * 1000, 3),
-        tuple([StepRecord(d.name, d.at, round(d.duration_ms, 3), _kept(d.value), d.in_doubt) for d in turn.progress.done])
-        if trace
-        else (),
+        _steps(turn) if trace else (),
         tuple(
             [Ran(r.step, r.hook, r.plugin, round(r.seconds * 1000, 3), r.result, describe(r.value)) for r in turn.trace]
         )
@@ -103,6 +101,19 @@ def ended(turn: Turn, outcome: Outcome, digests: tuple[str, ...], *, trace: bool
         turn.table.generation,
         turn.superseded,
     )
+
+
+def _steps(turn: Turn) -> tuple[StepRecord, ...]:
+    """The steps that were done, before them those that an earlier process recorded and this one did not come to again."""
+    done = turn.progress.done
+    steps = [StepRecord(d.name, d.at, round(d.duration_ms, 3), _kept(d.value), d.in_doubt) for d in done]
+    resumed = turn.progress.resumed
+    if resumed is None:
+        return tuple(steps)
+    names = {step.name for step in steps}
+    left = [step for step in resumed.record.steps if step.name not in names]
+    earlier = [msgspec.structs.replace(s, value=_NOTHING) if s.name.startswith("compose/") else s for s in left]
+    return (*earlier, *steps)
 
 
 def _kept(value: object) -> msgspec.Raw:

@@ -31,6 +31,7 @@ from carrier_core.outcomes import Answer, Event
 from carrier_core.progress import Progress
 from carrier_core.prompts import ActionCall, ActionResult, Completion, Composed, Prompt, State, Usage
 from carrier_core.provenance import Audience, Provenance, Readers, outside, person
+from carrier_core.reception import clean_text
 from carrier_core.scheduler import Row
 from carrier_core.schedules import Missed, Schedule, first
 from carrier_core.stamp import Stamp
@@ -270,7 +271,7 @@ class Turn:
             self.agent.name,
             self.room,
             self.person,
-            text,
+            clean_text(text),
             when,
             first(when, zone, now),
             self.client,

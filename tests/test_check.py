@@ -597,14 +597,27 @@ def test_two_things_of_one_name_name_both_plugins(check, tmp_path):
     assert "Disable one of the two" in lines[0]
 
 
+def test_another_store_goes_before_one_that_is_a_last_resort(check):
+    code, lines = check(
+        one_file(
+            "from carrier_memory_sqlite.settings import Settings as Foreign\n"
+            "from carrier_memory_sqlite.store import SqliteStore\n"
+            "class Other(SqliteStore):\n    name, last_resort = 'other', False\n"
+            "@impl\ndef register_stores():\n    return Other(Foreign())\n"
+        )
+    )
+    assert code == 0, lines
+
+
 def test_several_stores_want_a_choice(check, tmp_path):
     files = one_file(
         "from carrier_memory_sqlite.settings import Settings as Foreign\nfrom carrier_memory_sqlite.store import SqliteStore\n"
-        "class Other(SqliteStore):\n    name = 'other'\n@impl\ndef register_stores():\n    return Other(Foreign())\n"
+        "class Other(SqliteStore):\n    name, last_resort = 'other', False\nclass Third(Other):\n    name = 'third'\n"
+        "@impl\ndef register_stores():\n    return Other(Foreign()), Third(Foreign())\n"
     )
     code, lines = check(files)
     assert (code, len(lines)) == (78, 1)
-    assert "There are several stores: other, sqlite. Name one as `store` in [memory]." in lines[0]
+    assert "There are several stores: other, sqlite, third. Name one as `store` in [memory]." in lines[0]
 
 
 def test_a_file_with_the_name_of_an_installed_plugin_is_told(check, tmp_path):
