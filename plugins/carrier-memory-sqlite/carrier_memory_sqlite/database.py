@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +31,10 @@ READ_WAIT = 0.2
 works on it without one locks readers out."""
 
 
+OVERWRITTEN_SINCE = 3
+"""The first schema whose releases overwrite what they delete: of what older ones deleted the file may hold traces."""
+
+
 class Database:
     """One file, opened for writing by one process at a time, for reading by any number.
 
@@ -43,6 +48,7 @@ class Database:
         self.writable = False
         self.indexed: Callable[[Collection[int]], None] = lambda rows: None  # told of rows whose words were indexed
         self._log_pages = 0
+        self._holding = True  # searches may hold on to a state
         self._lock: FolderLock | None = None
         self._writer: Writer | None = None
         self._reader: apsw.Connection | None = None
@@ -122,7 +128,12 @@ class Database:
                     remedy="Choose a state directory on a local file system.",
                 )
             connection.pragma("synchronous", self._settings.synchronous)
+            connection.pragma("cache_size", -8_000)  # KiB: ids are spread over their indexes
+            connection.pragma("secure_delete", True)  # what is forgotten is overwritten at once, wherever it lay
+            found = int(connection.pragma("user_version"))
             migrate(connection, self.file, migrations())
+            if 0 < found < OVERWRITTEN_SINCE:
+                connection.execute("VACUUM")
             transaction = Transaction(connection)
             transaction.catch_up()
             self._writer = Writer(transaction, self.file, self._settled)
@@ -142,10 +153,21 @@ class Database:
         self._turnstile = anyio.CapacityLimiter(1)
 
     def _connect(self, flags: int, seconds: float = READ_WAIT) -> apsw.Connection:
-        connection = apsw.Connection(str(self.file), flags=flags)
+        try:
+            connection = apsw.Connection(str(self.file), flags=flags)
+            connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
+        except apsw.CantOpenError:
+            if flags != _READ or self._log_left():
+                raise
+            # On a file system that is read-only there can be no log beside the file, and nobody who writes.
+            connection = apsw.Connection(f"{self.file.absolute().as_uri()}?immutable=1", flags | apsw.SQLITE_OPEN_URI)
         connection.set_busy_timeout(round(seconds * 1000))
         connection.pragma("temp_store", "memory")
         return connection
+
+    def _log_left(self) -> bool:
+        log = self.file.with_name(f"{self.file.name}-wal")
+        return (log.exists() and log.stat().st_size > 0) or os.access(self.file.parent, os.W_OK)
 
     # --- use ---
 
@@ -173,7 +195,8 @@ class Database:
                 raise self._closed()
             self._words = self._connect(_READ)
         try:
-            if self._writer is not None and not self._words.in_transaction and self._log_pages < LOG_PAGES:
+            holds = self._words.in_transaction or not self._holding
+            if self._writer is not None and not holds and self._log_pages < LOG_PAGES:
                 self._words.execute("BEGIN")
             return self._words.execute(sql, values).fetchall()
         except apsw.SQLError:
@@ -206,6 +229,45 @@ class Database:
             return work(lambda sql, values: execute(sql, values).fetchall())
         except apsw.Error as error:
             raise translate(error, self.file) from error
+
+    async def apart(self, work: Callable[[Callable[[str, tuple[object, ...]], Iterator[Row]]], T]) -> T:
+        """Run what takes very long in a worker thread, on one state of the database, beside everything else.
+
+        ``work`` is given what runs a query and gives its rows one after another.
+        """
+        connection = self.snapshot()
+        try:
+            return await anyio.to_thread.run_sync(work, lambda sql, values: connection.execute(sql, values))
+        except apsw.Error as error:
+            raise translate(error, self.file) from error
+        finally:
+            connection.close()
+
+    async def alone(self, job: Callable[[Transaction], T]) -> T:
+        """Run a job in the writer thread outside of any transaction."""
+        if self._writer is None:
+            raise self._closed() if self._reader is None else self._read_only()
+        return await self._writer.write(job, alone=True)
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Let no search hold on to a state of the database meanwhile."""
+        self._holding = False
+        if self._words is not None and self._words.in_transaction:
+            self._words.execute("COMMIT")
+        try:
+            yield
+        finally:
+            self._holding = True
+
+    def snapshot(self) -> apsw.Connection:
+        """A connection of its own that goes on seeing the present state, whatever is written. The caller closes it."""
+        if self._reader is None:
+            raise self._closed()
+        connection = self._connect(_READ)
+        connection.pragma("temp_store", "file")
+        connection.execute("BEGIN")
+        return connection
 
     async def write(self, job: Callable[[Transaction], T], done: Callable[[T], None] | None = None) -> T:
         """Run a job in the writer thread; returns its value once it is durable (see :class:`Writer`)."""

@@ -8,6 +8,7 @@ import anyio.to_thread
 
 from carrier_core import Memory, decode
 from carrier_memory_sqlite.database import Database
+from carrier_memory_sqlite.packing import inflate
 from carrier_memory_sqlite.queries import queries
 from carrier_memory_sqlite.shelves import shelf_of
 from carrier_memory_sqlite.transaction import Stored, Transaction
@@ -58,7 +59,7 @@ class Embeddings:
         given = dict(self._given)
 
         def store(transaction: Transaction) -> list[int]:
-            embedder = _embedder(transaction, model)
+            embedder = embedder_of(transaction, model)
             written = []
             for (key, _), (bits, numbers) in zip(vectors, ready, strict=True):
                 for row, payload in transaction.rows(_SQL["memory"], (key,)):
@@ -102,7 +103,7 @@ class Embeddings:
     def _hand_out(self, row: int) -> tuple[Memory, ...]:
         """The memory of a row; none if it is gone, or was written by a newer release in a way unknown here."""
         for (payload,) in self._database.rows(_PAYLOAD, (row,)):
-            memory = decode(payload, object)
+            memory = decode(inflate(payload), object)
             if isinstance(memory, Memory):
                 self._given[memory.id] = hash(payload)
                 return (memory,)
@@ -110,7 +111,8 @@ class Embeddings:
         return ()
 
 
-def _embedder(transaction: Transaction, model: str) -> int:
+def embedder_of(transaction: Transaction, model: str) -> int:
+    """The number of an embedder, which is added if it is new."""
     rows = transaction.rows(_SQL["embedder"], (model,)) or transaction.rows(_SQL["add_embedder"], (model,))
     return int(rows[0][0])
 

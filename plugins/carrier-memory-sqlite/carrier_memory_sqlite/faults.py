@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import apsw
@@ -9,6 +10,10 @@ import apsw
 from carrier_core import CarrierError, ConfigError, Unavailable
 
 _RESTORE = "carrierd cannot repair it: move it away and restore a backup (keep the -wal file with it, if there is one)."
+_SAVE = (
+    "Stop carrierd; `carrierd memory export` saves all that can be read. Then move the file away, with the -wal file if "
+    "there is one, and import what was saved, or restore a backup."
+)
 
 
 def translate(error: apsw.Error, file: Path) -> CarrierError:
@@ -16,7 +21,7 @@ def translate(error: apsw.Error, file: Path) -> CarrierError:
     if isinstance(error, apsw.NotADBError):
         return ConfigError("This is not a SQLite database.", remedy=_RESTORE, file=str(file))
     if isinstance(error, apsw.CorruptError | apsw.FormatError):
-        return ConfigError(f"The database is damaged ({error}).", remedy=_RESTORE, file=str(file))
+        return ConfigError(f"The database is damaged ({error}).", remedy=_SAVE, file=str(file))
     if isinstance(error, apsw.FullError):
         return Unavailable(
             f"The disk is full, so {file} could not be written; nothing that was stored before is lost.",
@@ -35,4 +40,13 @@ def translate(error: apsw.Error, file: Path) -> CarrierError:
     return Unavailable(
         f"{file} could not be used ({type(error).__name__}: {error}).",
         remedy="Look at the disk and at the system's log.",
+    )
+
+
+def spoiled(tables: Sequence[str], file: Path) -> ConfigError:
+    """The error at the end of an archive from which something is missing."""
+    return ConfigError(
+        f"The database is damaged: {', '.join(tables)} could not be read to the end. All else is in the archive.",
+        remedy="Import it into a new state directory, or restore a backup.",
+        file=str(file),
     )

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
-
-import apsw
 
 from carrier_core import (
     CarrierError,
@@ -19,16 +16,17 @@ from carrier_core import (
     Readers,
     Recalled,
     Room,
-    decode,
 )
 from carrier_memory_sqlite.database import Database, Row
 from carrier_memory_sqlite.embedding import Embeddings, Given
 from carrier_memory_sqlite.kept import Kept
+from carrier_memory_sqlite.overlay import memories_of, overlaid
 from carrier_memory_sqlite.people import People
+from carrier_memory_sqlite.prepared import prepared
 from carrier_memory_sqlite.queries import queries
 from carrier_memory_sqlite.recall import Search
 from carrier_memory_sqlite.shelves import Shelf, keys_for, read_shelves, shelf_of
-from carrier_memory_sqlite.transaction import Stored, Transaction, prepared, words_of
+from carrier_memory_sqlite.transaction import Stored, Transaction
 from carrier_memory_sqlite.words import Asked, plain, read, words_in
 
 if TYPE_CHECKING:
@@ -94,7 +92,7 @@ class SqliteMemory(MemoryStore):
     async def get(self, ids: tuple[str, ...]) -> tuple[Memory, ...]:
         """By their unique index."""
         rows = [row for key in ids for row in self._database.rows(_SQL["get"], (key,))]
-        return _memories(rows)
+        return memories_of(rows)
 
     async def history(self, agent: str, room: str, *, limit: int, before: float | None = None) -> tuple[Memory, ...]:
         """The last messages of a room that was asked for lately are kept in mind."""
@@ -143,7 +141,7 @@ class SqliteMemory(MemoryStore):
     ) -> tuple[Memory, ...]:
         """Not needed in a turn, and may look at everything there is: in a worker thread."""
         values = ("" if kind is None else kind.value, entity, agent, room, limit)
-        return _memories(await self._database.aside(lambda rows: rows(_SQL["list"], values)))
+        return memories_of(await self._database.aside(lambda rows: rows(_SQL["list"], values)))
 
     async def forget(self, ids: tuple[str, ...]) -> int:
         """From the table and the index, in one transaction."""
@@ -152,6 +150,11 @@ class SqliteMemory(MemoryStore):
             return Stored({}, transaction.forget(ids), [])
 
         return len((await self._database.write(forget, self.note)).left)
+
+    async def drop(self, rows: Sequence[int]) -> int:
+        """Remove the memories of rows, in one transaction; returns how many there were."""
+        left = await self._database.write(lambda transaction: Stored({}, transaction.drop_rows(rows), []), self.note)
+        return len(left.left)
 
     async def unembedded(self, model: str, *, limit: int) -> tuple[Memory, ...]:
         """Looked for once; then what is written is kept in mind until it has its vector."""
@@ -218,6 +221,17 @@ class SqliteMemory(MemoryStore):
             if not waiting:
                 self._unindexed.pop(shelf_of(row), None)
 
+    def forgot(self) -> None:
+        """That somebody is gone: keep nothing in mind of anybody."""
+        self.people.clear()
+        self._shelves.clear()
+        self._talks.clear()
+        self._vectors = None
+
+    def reembed(self) -> None:
+        """Look anew for what has no vector: some got theirs, or lost it."""
+        self._embeddings.clear()
+
     def clear(self) -> None:
         """Keep nothing in mind."""
         self.people.clear()
@@ -245,7 +259,7 @@ class SqliteMemory(MemoryStore):
     def _memory(self, row: int) -> Memory | None:
         found = self._memories.get(row)
         if found is None:
-            for found in _memories(self._database.rows(_SQL["payload"], (row,))):
+            for found in memories_of(self._database.rows(_SQL["payload"], (row,))):
                 if self._database.writable:
                     self._memories[row] = found
         return found
@@ -279,7 +293,7 @@ class SqliteMemory(MemoryStore):
         """Search in the worker thread. With ``overlay`` also what another process has not indexed yet."""
 
         def memory(row: int) -> Memory | None:
-            found = _memories(rows(_SQL["payload"], (row,)))
+            found = memories_of(rows(_SQL["payload"], (row,)))
             return found[0] if found else None
 
         def cosines(beside: Sequence[int]) -> dict[int, float]:
@@ -289,7 +303,7 @@ class SqliteMemory(MemoryStore):
                 self._vectors = Vectors()
             return self._vectors.cosines(rows, query.model, query.vector, shelves, beside)
 
-        search = Search(_overlaid(rows) if overlay else rows, rows, memory)
+        search = Search(overlaid(rows) if overlay else rows, rows, memory)
         return search.run(query, asked, shelves, cosines if query.vector else None)
 
     def _shelves_at(self, agent: str, sort: str, key: str) -> tuple[Shelf, ...]:
@@ -303,23 +317,3 @@ class SqliteMemory(MemoryStore):
             if self._database.writable:
                 self._shelves[agent, sort, key] = found
         return found
-
-
-def _memories(rows: Iterable[Row]) -> tuple[Memory, ...]:
-    """The memories of records; one that a newer release wrote in a way unknown here is left out."""
-    found = (decode(payload, object) for (payload,) in rows)
-    return tuple(memory for memory in found if isinstance(memory, Memory))
-
-
-def _overlaid(rows: Rows) -> Rows:
-    waiting = rows(_RECALL["waiting"], (-1,))
-    if not waiting:
-        return rows
-    beside = apsw.Connection(":memory:")
-    beside.execute(rows(_RECALL["index_sql"], ())[0][0])
-    beside.executemany(_RECALL["index"], [(row, words_of(payload)) for row, payload in waiting])
-
-    def both(sql: str, values: tuple[object, ...]) -> builtins.list[Row]:
-        return [*beside.execute(sql, values).fetchall(), *rows(sql, values)]
-
-    return both

@@ -2,52 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import apsw
 
-from carrier_core import Memory, decode, encode
+from carrier_core import Fenced, Memory
+from carrier_memory_sqlite.prepared import Prepared, words_of
 from carrier_memory_sqlite.queries import queries
-from carrier_memory_sqlite.shelves import keys_of, label, pack, place_of, shelf_of
-from carrier_memory_sqlite.words import WORDS_VERSION, prepare
+from carrier_memory_sqlite.shelves import keys_of, pack, place_of, shelf_of
+from carrier_memory_sqlite.words import WORDS_VERSION
 
 MANY = 20_000
 """Rooms and shelves that are kept in mind; beyond it they are looked up again."""
 
 
 class Place:
-    """An (agent, room) pair: its number, the last sequence number given out, the epoch of its last claim."""
+    """An (agent, room) pair: its number, the last sequence number given out, the epoch and owner of its last claim."""
 
-    __slots__ = ("epoch", "number", "seq")
+    __slots__ = ("epoch", "number", "owner", "seq")
 
-    def __init__(self, number: int, seq: int = 0, epoch: int = 0) -> None:
+    def __init__(self, number: int, seq: int = 0, epoch: int = 0, owner: str = "") -> None:
         self.number = number
         self.seq = seq
         self.epoch = epoch
-
-
-class Prepared(NamedTuple):
-    """A memory made ready for storing, outside of the writer thread: its record, its words and its traits."""
-
-    memory: Memory
-    payload: bytes
-    text: str
-    traits: int
-    label: tuple[str, int, bytes]
-
-
-def prepared(memories: Iterable[Memory]) -> tuple[Prepared, ...]:
-    """Make memories ready for :meth:`Transaction.store`."""
-    return tuple(
-        Prepared(memory, encode(memory), *prepare(memory.text, memory.by_agent), label(memory)) for memory in memories
-    )
-
-
-def words_of(payload: bytes) -> str:
-    """What is to be indexed for a stored memory; nothing, if a newer release wrote it in a way unknown here."""
-    memory = decode(payload, object)
-    return prepare(memory.text, by_agent=memory.by_agent)[0] if isinstance(memory, Memory) else ""
+        self.owner = owner
 
 
 class Stored(NamedTuple):
@@ -86,9 +65,11 @@ class Transaction:
         self.executemany = connection.cursor().executemany
         self._memory = queries("memory")
         self._recall = queries("recall")
-        self._journal = queries("journal")
+        self._inbound = queries("inbound")
+        self._turns = queries("turns")
         self._unembed = queries("vectors")["remove"]
         self._places: dict[tuple[str, str], Place] = {}
+        self._parts: dict[str, int] = {}
         self._shelves: dict[tuple[str, str, int, bytes], int] = {}
         self._last: dict[int, int] = {}
         self._number = self._first_number = -1
@@ -163,7 +144,7 @@ class Transaction:
         self._gone.clear()
         self._fresh.clear()
         self._index_now = False
-        for kept in (self._places, self._shelves, self._last):
+        for kept in (self._places, self._parts, self._shelves, self._last):
             if len(kept) > MANY:
                 kept.clear()
         return settled
@@ -180,7 +161,7 @@ class Transaction:
             self._index_at = len(self._waiting) + 2 * INDEX_AT_ONCE
         self._number = self._first_number = -1
         self._index_now = self._indexing = False
-        for kept in (self._places, self._shelves, self._last, self._gone, self._fresh):
+        for kept in (self._places, self._parts, self._shelves, self._last, self._gone, self._fresh):
             kept.clear()
         return put_off
 
@@ -202,6 +183,15 @@ class Transaction:
             self.index_now()
             self.commit()
 
+    def clear_log(self) -> None:
+        """Move the write-ahead log into the database and empty its file. Outside of a transaction; BusyError while others
+        read."""
+        self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+    def rewrite(self) -> None:
+        """Write the whole database anew, without anything in it that is free. Outside of a transaction."""
+        self.execute("VACUUM")
+
     def close(self) -> None:
         """Close the connection; the last one moves the write-ahead log into the database."""
         self._connection.close()
@@ -215,17 +205,68 @@ class Transaction:
         self.execute(sql, values)
         return self._connection.changes() == 1
 
+    def removed(self, sql: str, values: tuple[object, ...]) -> int:
+        """Run a statement that changes rows; how many that were."""
+        self.execute(sql, values)
+        return self._connection.changes()
+
+    def added(self, sql: str, values: tuple[object, ...]) -> int | None:
+        """Run a statement that inserts one row at most; its number, None if there was one already."""
+        self.execute(sql, values)
+        return self._connection.last_insert_rowid() if self._connection.changes() == 1 else None
+
     # --- rooms ---
 
     def place(self, agent: str, room: str) -> Place:
         """The (agent, room) pair, which is made if it is new."""
         found = self._places.get((agent, room))
         if found is None:
-            rows = self.rows(self._journal["place"], (agent, room))
+            rows = self.rows(self._inbound["place"], (agent, room))
             if not rows:
-                rows = self.rows(self._journal["add_place"], (agent, room))
+                rows = self.rows(self._inbound["add_place"], (agent, room))
             found = self._places[agent, room] = Place(*rows[0])
         return found
+
+    def claimed(self, agent: str, room: str, epoch: int) -> Place:
+        """The pair, if this epoch is that of its last claim. Fenced otherwise."""
+        place = self.place(agent, room)
+        if place.epoch != epoch:
+            raise Fenced(
+                f"Epoch {epoch} of room {room} is over, it is at {place.epoch}: another owner has claimed it since. "
+                "Nothing was written."
+            )
+        return place
+
+    # --- parts ---
+
+    def part_numbers(self, digests: Sequence[str], *, lenient: bool = False) -> list[int] | None:
+        """The numbers of parts; None if one of them is not stored, or without it if that is asked for."""
+        known = self._parts
+        for digest in digests:
+            if digest not in known:
+                for (number,) in self.rows(self._turns["part_number"], (digest,)):
+                    known[digest] = number
+        numbers = [*map(known.get, digests)]
+        return None if None in numbers and not lenient else [*filter(None, numbers)]
+
+    def forget_shelves(self) -> None:
+        """Keep no shelf in mind: some were removed."""
+        self._shelves.clear()
+        self._last.clear()
+
+    def forget_parts(self) -> None:
+        """Keep no part in mind: some were removed."""
+        self._parts.clear()
+
+    def add_parts(self, parts: Iterable[tuple[str, bytes]]) -> int:
+        """Store parts that are not stored yet; returns how many that were."""
+        new = 0
+        for digest, part in parts:
+            number = self.added(self._turns["add_part"], (digest, part))
+            if number is not None:
+                self._parts[digest] = number
+                new += 1
+        return new
 
     # --- memories ---
 
@@ -248,9 +289,14 @@ class Transaction:
 
     def forget(self, ids: Iterable[str]) -> list[int]:
         """Remove memories; returns the rows that there were."""
+        rows = [row for key in ids for row, _ in self.rows(self._memory["row"], (key,))]
+        return self.drop_rows(rows)
+
+    def drop_rows(self, rows: Iterable[int]) -> list[int]:
+        """Remove the memories of rows; returns the rows that there were."""
         stored = Stored({}, [], [])
-        for key in ids:
-            for row, _ in self.rows(self._memory["row"], (key,)):
+        for row in rows:
+            if self.rows(self._memory["payload"], (row,)):
                 self._remove(row, stored)
         return stored.left
 

@@ -34,10 +34,14 @@ def packed(vectors: Iterable[Sequence[float]]) -> list[tuple[bytes, bytes]]:
 
 def _packed(vector: Sequence[float]) -> tuple[bytes, bytes]:
     unit = _unit(vector)
-    return (b"", b"") if unit is None else (_signs(unit).tobytes(), unit.tobytes())
+    if unit is None:
+        return b"", b""
+    with np.errstate(all="ignore"):
+        numbers = np.asarray(vector, dtype="<f4")
+    return _signs(unit).tobytes(), (numbers if _unit(numbers) is not None else unit).tobytes()
 
 
-def _unit(vector: Sequence[float]) -> Floats | None:
+def _unit(vector: Sequence[float] | Floats) -> Floats | None:
     """The vector at length 1; None if it has no length, or a number in it is none."""
     values = np.asarray(vector, dtype=np.float64)
     length = float(np.sqrt(values @ values))
@@ -152,4 +156,5 @@ class Vectors:
         if not stored:
             return {}
         numbers = np.frombuffer(b"".join(stored.values()), "<f4").reshape(-1, unit.size)
-        return dict(zip(stored, (numbers @ unit).tolist(), strict=True))
+        lengths = np.sqrt(np.einsum("ij,ij->i", numbers, numbers, dtype=np.float64))
+        return dict(zip(stored, (numbers @ unit / lengths).tolist(), strict=True))

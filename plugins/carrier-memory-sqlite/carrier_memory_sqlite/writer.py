@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -28,11 +29,13 @@ a turn waits for is a model. A lone room never waits."""
 
 
 class _Request(NamedTuple, Generic[T]):
-    """``job`` runs in the writer thread and may run twice; ``done`` runs on the event loop once it is durable."""
+    """``job`` runs in the writer thread and may run twice; ``done`` runs on the event loop once it is durable. ``alone``:
+    outside of any transaction, once."""
 
     job: Callable[[Transaction], T]
     done: Callable[[T], None] | None
     future: asyncio.Future[T]
+    alone: bool = False
 
 
 class _Outcome(NamedTuple):
@@ -74,12 +77,14 @@ class Writer:
         """Whether requests are taken."""
         return not self._closed and self._thread.is_alive()
 
-    async def write(self, job: Callable[[Transaction], T], done: Callable[[T], None] | None = None) -> T:
+    async def write(
+        self, job: Callable[[Transaction], T], done: Callable[[T], None] | None = None, *, alone: bool = False
+    ) -> T:
         """Run a job and return its value when it is durable. A cancelled caller's job is done all the same."""
         if self._closed:
             raise Unavailable(f"{self._file} is closed.", remedy="Open the store first.")
         future: asyncio.Future[T] = self._loop.create_future()
-        self._queue.put(_Request(job, done, future))
+        self._queue.put(_Request(job, done, future, alone))
         return await future
 
     async def close(self) -> None:
@@ -97,8 +102,8 @@ class Writer:
         batch: list[_Request[Any]] = []
         while going:
             batch, going = self._batch(GATHER if len(batch) > 1 else 0.0)
-            if batch:
-                self._commit(batch)
+            for is_alone, requests in groupby(batch, key=lambda request: request.alone):
+                (self._apart if is_alone else self._commit)([*requests])
         self._index_rest()
         self._transaction.close()
         self._signal(self._end)
@@ -138,6 +143,14 @@ class Writer:
             outcomes = [_Outcome(batch[0], None, self._error(spoiled.__cause__))]
             settled = None
         self._signal(self._settle, outcomes, settled)
+
+    def _apart(self, batch: list[_Request[Any]]) -> None:
+        for request in batch:
+            try:
+                outcome = _Outcome(request, request.job(self._transaction), None)
+            except Exception as error:
+                outcome = _Outcome(request, None, self._error(error))
+            self._signal(self._settle, [outcome], None)
 
     def _together(self, batch: list[_Request[Any]]) -> tuple[list[_Outcome], Settled]:
         transaction = self._transaction

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from carrier_core import (
     AGENT,
+    ActionResult,
     Audience,
     Connection,
     Entity,
     Memory,
     MemoryKind,
     Outcome,
+    Outgoing,
     Part,
     Provenance,
     Query,
@@ -23,8 +26,11 @@ from carrier_core import (
     ReplyPart,
     Room,
     RoomKind,
+    Sending,
     Status,
+    StepRecord,
     TurnRecord,
+    encode,
     make_id,
     person,
 )
@@ -84,9 +90,18 @@ class Scene:
         values |= {"person": self.ana.id, "client": "terminal", "started": 1.0, "outcome": Outcome(status, reply)}
         return TurnRecord(make_id("turn", name), inbound=inbound, **(values | given))  # type: ignore[arg-type]
 
-    def post(self, turn: TurnRecord, number: int = 0) -> ReplyPart:
+    def post(self, turn: TurnRecord, number: int = 0, text: str = "Hello.") -> ReplyPart:
         key = make_id("post", turn.id, str(number))
-        return ReplyPart(key, turn.id, self.agent, self.room, (Part("Hello."),), "terminal", number)
+        return ReplyPart(key, turn.id, self.agent, self.room, (Part(text),), "terminal", number)
+
+    def sending(self, turn: TurnRecord, number: int = 0, state: Sending = Sending.SENDING) -> Outgoing:
+        return Outgoing(self.post(turn, number), state, 1)
+
+    def step(self, name: str, text: str = "done") -> StepRecord:
+        return StepRecord(name, 1.0, 2.0, msgspec.Raw(encode(ActionResult(text))))
+
+    def readers(self, room: str) -> Readers:
+        return Readers(room)
 
     def connection(self, entity: Entity | None = None, room: Room | None = None) -> Connection:
         return Connection(entity or self.ana, room or self.room)

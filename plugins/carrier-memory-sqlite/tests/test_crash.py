@@ -61,7 +61,7 @@ async def test_everything_acknowledged_survives_a_kill(tmp_path, scene, lines):
 
     store = SqliteStore()
     await store.open(tmp_path)
-    rows = {int(row.payload): row.seq for row in await store.journal.pending("tifa", "r1")}
+    rows = {int(row.payload): row.seq for row in (await store.journal.work("tifa", "r1")).rows}
     assert acknowledged.items() <= rows.items()
     assert sorted(rows.values()) == list(range(1, len(rows) + 1))
     stored = await store.memory.list(kind=MemoryKind.MESSAGE, limit=1_000_000)

@@ -1,17 +1,27 @@
-"""Inbound rows, claims, turns, prompt parts, outbox."""
+"""The queue, whose a room is, turns. The laws of the contract are in test_conformance.py."""
 
 from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
-from carrier_core import Appended, Fenced, Part, Receipt, Status, StoredPart
+from carrier_core import Appended, Fenced, Part, Status, StoredPart, Unavailable, encode, make_id
 
 pytestmark = pytest.mark.anyio
 
+LEASE = 60.0
 
-async def test_sequence_numbers_are_given_out_per_agent_and_room_in_the_order_of_arrival(store, scene):
+
+def commits(store):
+    return store._database._writer._transaction.commits
+
+
+# --- the queue and its owner ---------------------------------------------------------------------------------------------
+
+
+async def test_sequence_numbers_are_given_out_per_agent_and_room_in_the_order_of_arrival(store):
     journal = store.journal
     async with asyncio.TaskGroup() as group:
         tasks = [
@@ -21,129 +31,79 @@ async def test_sequence_numbers_are_given_out_per_agent_and_room_in_the_order_of
     assert [task.result() for task in tasks] == [Appended(number + 1, True) for number in range(200)]
     assert await journal.append_inbound("tifa", "r2", "elsewhere", b"") == Appended(1, True)
     assert await journal.append_inbound("bot", "r1", "event 1", b"") == Appended(1, True)
-    assert [row.payload for row in await journal.pending("tifa", "r1")] == [b"%d" % n for n in range(200)]
+    assert [row.payload for row in (await journal.work("tifa", "r1")).rows] == [b"%d" % n for n in range(200)]
 
 
-async def test_a_repeated_event_is_told_its_first_number_and_stored_once(store):
+async def test_a_repeated_event_is_stored_once_also_when_both_come_at_one_time(store):
     journal = store.journal
     first = await journal.append_inbound("tifa", "r1", "event", b"one")
     async with asyncio.TaskGroup() as group:
         again = [group.create_task(journal.append_inbound("tifa", "r1", "event", b"two")) for _ in range(5)]
     assert {task.result() for task in again} == {Appended(first.seq, False)}
-    assert [row.payload for row in await journal.pending("tifa", "r1")] == [b"one"]
+    assert [row.payload for row in (await journal.work("tifa", "r1")).rows] == [b"one"]
 
 
-async def test_ready_lists_rooms_with_rows_that_no_turn_took(store, scene):
+async def test_a_lease_belongs_to_the_process(store, tmp_path):
     journal = store.journal
-    assert await journal.ready() == ()
-    one = await journal.append_inbound("tifa", scene.room.id, "a", b"a")
-    two = await journal.append_inbound("tifa", scene.room.id, "b", b"b")
-    await journal.append_inbound("bot", "r9", "c", b"c")
-    assert await journal.ready() == (("tifa", scene.room.id), ("bot", "r9"))
-    epoch = await journal.claim_room("tifa", scene.room.id, "me")
-    await journal.open_turn(scene.turn("1", (one.seq,)), epoch, None, ())
-    assert [row.seq for row in await journal.pending("tifa", scene.room.id)] == [two.seq]
-    await journal.discard("tifa", scene.room.id, (two.seq,), "an edit")
-    assert await journal.pending("tifa", scene.room.id) == ()
-    assert await journal.ready() == (("bot", "r9"),)
-
-
-async def test_every_claim_has_a_higher_epoch_also_after_a_restart(store, scene, tmp_path):
-    assert await store.journal.claim_room("tifa", "r1", "one") == 1
-    assert await store.journal.claim_room("tifa", "r1", "two") == 2
+    now = 100.0
+    journal.clock = lambda: now
+    assert await journal.claim_room("tifa", "r1", "one", LEASE) == 1
+    with pytest.raises(Unavailable, match=r"held by one, whose lease lives 60\.0 seconds more"):
+        await journal.claim_room("tifa", "r1", "two", LEASE)
+    assert await journal.claim_room("tifa", "r1", "one", LEASE) == 2
+    now += LEASE
+    assert await journal.claim_room("tifa", "r1", "two", LEASE) == 3
     await store.close()
     await store.open(tmp_path / "state")
-    assert await store.journal.claim_room("tifa", "r1", "three") == 3
+    assert await journal.claim_room("tifa", "r1", "three", LEASE) == 4, "the lock says that nobody else is there"
 
 
-async def test_a_stale_epoch_writes_nothing(store, scene):
+async def test_a_heartbeat_writes_nothing(store):
+    before = commits(store)
+    await store.journal.heartbeat("one", LEASE)
+    assert commits(store) == before
+
+
+# --- turns ---------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_turn_that_was_forgotten_cannot_be_completed_any_more(store, scene):
     journal = store.journal
-    row = await journal.append_inbound("tifa", scene.room.id, "a", b"a")
-    stale = await journal.claim_room("tifa", scene.room.id, "one")
-    epoch = await journal.claim_room("tifa", scene.room.id, "two")
-    turn, said = scene.turn("1", (row.seq,)), scene.memory("I live in Porto.")
-    with pytest.raises(Fenced, match="another owner"):
-        await journal.open_turn(turn, stale, scene.connection(), (said,))
-    assert await journal.turn(turn.id) is None
-    assert await store.memory.get((said.id,)) == ()
-    assert await store.memory.participants(scene.room.id) == ()
-    assert len(await journal.pending("tifa", scene.room.id)) == 1
-
-    await journal.open_turn(turn, epoch, scene.connection(), (said,))
-    ended = scene.turn("1", (row.seq,), Status.REPLIED)
-    part = StoredPart("aa", Part("prompt"))
-    with pytest.raises(Fenced):
-        await journal.complete(ended, stale, (scene.memory("no"),), (part,), (scene.post(turn),))
-    assert await journal.unfinished() == (turn,)
-    assert await journal.parts(("aa",)) == ()
-    with pytest.raises(Fenced):
-        await journal.finish(ended, stale, (scene.memory("no"),), ())
-    assert await store.memory.history("tifa", scene.room.id, limit=9) == (said,)
-
-
-async def test_a_turn_is_opened_once(store, scene):
-    journal = store.journal
-    row = await journal.append_inbound("tifa", scene.room.id, "a", b"a")
-    epoch = await journal.claim_room("tifa", scene.room.id, "me")
+    row = await journal.append_inbound("tifa", scene.room.id, "a", b"{}")
+    epoch = await journal.claim_room("tifa", scene.room.id, "me", LEASE)
     turn = scene.turn("1", (row.seq,))
-    assert await journal.open_turn(turn, epoch, scene.connection(), (scene.memory("one"),)) is True
-    assert await journal.open_turn(turn, epoch, scene.connection(scene.bea), (scene.memory("two"),)) is False
-    assert [memory.text for memory in await store.memory.history("tifa", scene.room.id, limit=9)] == ["one"]
-    assert await store.memory.participants(scene.room.id) == (scene.ana,)
-    assert await journal.open_turn(scene.turn("2"), epoch, scene.connection(), ()) is False
+    await journal.open_turn(turn, epoch, scene.connection(), (scene.memory("I live in Porto."),))
+    await store.forget_person(scene.ana.id)
+    with pytest.raises(Fenced, match="forgotten"):
+        await journal.complete(turn, epoch, (scene.memory("You live in Porto.", by_agent=True),), (), ())
+    with pytest.raises(Fenced, match="forgotten"):
+        await journal.record_steps(turn, epoch, (scene.step("act/1/0"),))
+    assert await store.memory.list() == ()
 
 
-async def test_a_turn_ends_with_what_it_remembers_shows_and_sends(store, scene):
+@pytest.mark.parametrize(
+    ("digests", "memories"),
+    [
+        ((), ()),
+        (("aa", "bb"), ()),
+        (("aa", "gone", "bb"), (make_id("a"),)),
+        (("bb", "aa"), ("short", make_id("a"))),
+        (("aa",), (make_id("a").upper(), make_id("b"))),
+    ],
+)
+async def test_the_record_of_a_finished_turn_comes_back_as_it_was(store, scene, digests, memories):
     journal = store.journal
-    epoch = await journal.claim_room("tifa", scene.room.id, "me")
-    turn, ended = scene.turn("1"), scene.turn("1", (), Status.REPLIED)
-    await journal.open_turn(turn, epoch, None, ())
-    assert await journal.unfinished() == (turn,)
-    said = scene.memory("Hello.", by_agent=True)
-    parts = (StoredPart("aa", Part("stable")), StoredPart("bb", Part("Where do I live?")))
-    await journal.complete(ended, epoch, (said,), parts, (scene.post(turn), scene.post(turn, 1)))
-    assert await journal.unfinished() == ()
-    assert await journal.turn(turn.id) == ended
-    assert await journal.parts(("bb", "gone", "aa")) == (parts[1], parts[0])
-    assert await store.memory.get((said.id,)) == (said,)
-    await journal.complete(ended, epoch, (scene.memory("again"),), (), ())
-    assert len(await store.memory.history("tifa", scene.room.id, limit=9)) == 1
-
-
-async def test_a_turn_that_was_never_opened_is_written_as_it_ended(store, scene):
-    journal = store.journal
-    row = await journal.append_inbound("tifa", scene.room.id, "a", b"a")
-    epoch = await journal.claim_room("tifa", scene.room.id, "me")
-    ended = scene.turn("1", (row.seq,), Status.FAILED)
-    await journal.complete(ended, epoch, (), (), ())
-    assert await journal.turn(ended.id) == ended
-    assert await journal.unfinished() == ()
-    assert await journal.pending("tifa", scene.room.id) == ()
-
-
-async def test_finish_adds_receipts_and_what_was_learned(store, scene):
-    journal = store.journal
-    epoch = await journal.claim_room("tifa", scene.room.id, "me")
-    turn = scene.turn("1")
-    await journal.open_turn(turn, epoch, None, ())
-    post = scene.post(turn)
-    await journal.complete(scene.turn("1", (), Status.REPLIED), epoch, (), (), (post,))
-    whole, fact = scene.turn("1", (), Status.REPLIED, duration_ms=5.0), scene.memory("Ana has a dog.")
-    await journal.finish(whole, epoch, (fact,), (Receipt(post.key, "native 7", 3.0), Receipt("unknown")))
-    assert await journal.turn(turn.id) == whole
-    assert await store.memory.get((fact.id,)) == (fact,)
-    sent = store._database.rows("SELECT native, sent_at FROM outbox")
-    assert sent == [("native 7", 3.0)]
-
-
-async def test_a_part_is_stored_once_whichever_turn_shows_it(store, scene):
-    journal = store.journal
-    epoch = await journal.claim_room("tifa", scene.room.id, "me")
-    for number in range(3):
-        await journal.open_turn(scene.turn(str(number)), epoch, None, ())
-        ended = scene.turn(str(number), (), Status.REPLIED)
-        await journal.complete(ended, epoch, (), (StoredPart("aa", Part("same")),), ())
-    assert store._database.rows("SELECT count(*) FROM parts") == [(1,)]
+    epoch = await journal.claim_room("tifa", scene.room.id, "me", LEASE)
+    parts = (StoredPart("aa", Part("It rains.")), StoredPart("bb", Part("It is late.")))
+    turn = scene.turn("1", (), Status.REPLIED, parts=digests, memories=memories)
+    await journal.complete(turn, epoch, (), parts, ())
+    assert await journal.turn(turn.id) == turn
+    for duration in (1.5, 2.5):
+        turn = msgspec.structs.replace(turn, steps=(scene.step("decide"),), duration_ms=duration)
+        await journal.finish(turn, epoch, (), ())
+        assert encode(await journal.turn(turn.id)) == encode(turn)
+    assert store._database.rows("SELECT count(*) FROM traces") == [(1,)]
+    assert store._database.rows("SELECT count(*) FROM drafts") == [(0,)]
 
 
 async def test_turns_are_found_by_a_unique_beginning_and_listed_newest_first(store, scene):
@@ -151,7 +111,7 @@ async def test_turns_are_found_by_a_unique_beginning_and_listed_newest_first(sto
     names = [str(number) for number in range(6)]
     for name in names:
         room = scene.room.id if int(name) % 2 else scene.other.id
-        epoch = await journal.claim_room("tifa", room, "me")
+        epoch = await journal.claim_room("tifa", room, "me", LEASE)
         await journal.open_turn(scene.turn(name, room=room), epoch, None, ())
     ids = [scene.turn(name).id for name in names]
     assert (await journal.turn(ids[3][:12])).id == ids[3]
@@ -163,3 +123,4 @@ async def test_turns_are_found_by_a_unique_beginning_and_listed_newest_first(sto
     assert [turn.id for turn in await journal.turns(room=scene.other.id)] == [ids[4], ids[2], ids[0]]
     assert [turn.id for turn in await journal.turns(agent="tifa", limit=1)] == [ids[5]]
     assert await journal.turns(agent="bot") == ()
+    assert await journal.turns(status="failed") == ()

@@ -159,9 +159,7 @@ async def test_an_index_of_another_version_is_made_anew(store, scene, tmp_path, 
     await store.memory.put((said,))
     await store.close()
     monkeypatch.setattr("carrier_memory_sqlite.transaction.WORDS_VERSION", 99)
-    monkeypatch.setattr(
-        "carrier_memory_sqlite.transaction.prepare", lambda text, *, by_agent: ("entirely different", 0)
-    )
+    monkeypatch.setattr("carrier_memory_sqlite.prepared.prepare", lambda text, *, by_agent: ("entirely different", 0))
     await store.open(tmp_path / "state")
     assert [found.memory for found in await store.memory.recall(scene.query("different?"))] == [said]
     assert await store.memory.recall(scene.query("lighthouse?")) == ()

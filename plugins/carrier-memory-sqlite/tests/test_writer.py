@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from hashlib import shake_256
 
 import apsw
 import pytest
@@ -50,6 +51,11 @@ async def test_a_failing_request_is_rolled_back_alone(store, scene):
     assert await store.journal.append_inbound("tifa", "half a room", "k", b"") is not None
 
 
+def noise(seed):
+    """A text that nothing deflates."""
+    return shake_256(str(seed).encode()).hexdigest(4000)
+
+
 async def _outcome(attempt):
     try:
         return await attempt
@@ -86,7 +92,7 @@ async def test_a_full_disk_loses_nothing_and_passes(store, scene):
     await store.memory.put((stored,))
     pages = connection.pragma("page_count")
     connection.pragma("max_page_count", pages + 5)
-    outcomes = [await _outcome(store.memory.put((scene.memory(f"{n} " * 900),))) for n in range(30)]
+    outcomes = [await _outcome(store.memory.put((scene.memory(noise(n)),))) for n in range(30)]
     failed = [outcome for outcome in outcomes if outcome is not None]
     assert failed
     assert all("disk is full" in str(error) and "Make room" in str(error) for error in failed)
@@ -94,7 +100,7 @@ async def test_a_full_disk_loses_nothing_and_passes(store, scene):
     assert before[0] == stored
     assert len(before) == 31 - len(failed)
     with pytest.raises(Unavailable, match="disk is full"):
-        await store.memory.put((scene.memory("still full " * 2000),))
+        await store.memory.put((scene.memory(noise("still full") * 2),))
     assert [found.memory for found in await store.memory.recall(scene.query("stored"))] in ([stored], [])
     connection.pragma("max_page_count", 2**30)
     await store.memory.put((scene.memory("room again"),))
