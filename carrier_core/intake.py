@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from carrier_core.agent import AgentRuntime
     from carrier_core.host import Host
 
-_REVISIONS = 10_000  # messages whose latest edit is kept in mind
+_REMEMBERED = 10_000  # messages whose latest edit is kept in mind, and rows that were applied
 
 
 class Intake:
@@ -35,6 +35,7 @@ class Intake:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._revisions: dict[str, int] = {}
+        self._applied: dict[tuple[str, str, int], None] = {}
 
     async def accept(self, inbound: Inbound) -> Accepted:
         """Take what a client hands over; returns once it is durable for every agent that hears it."""
@@ -96,6 +97,7 @@ class Intake:
         with anyio.CancelScope(shield=True):
             appended = await host.store.journal.append_inbound(agent.name, room, inbound.dedupe_key, payload)
             if not appended.is_new:
+                await host.look(agent.name, room)  # it may have been stored and then not been applied
                 return "it was taken before"
             reason = await self.apply(agent, Row(appended.seq, inbound))
         self._happened("message_received", inbound, agent.name, "", kind=str(inbound.kind))
@@ -104,7 +106,24 @@ class Intake:
         return reason
 
     async def apply(self, agent: AgentRuntime, row: Row) -> str:
-        """Apply a row that passes the queue, and take it out of the journal; returns why nothing came of it."""
+        """Apply a row that passes the queue, and take it out of the journal; returns why nothing came of it.
+
+        A process does so once, also where the row stays a while: a stop that is applied again would stop the next turn.
+        """
+        inbound = row.inbound
+        key = (agent.name, inbound.room.id, row.seq)
+        if key in self._applied:
+            return ""
+        self._applied[key] = None
+        if len(self._applied) > _REMEMBERED:
+            del self._applied[next(iter(self._applied))]
+        try:
+            return await self._applied_now(agent, row)
+        except Exception:
+            self._applied.pop(key, None)  # it is still in the journal, for whoever looks next
+            raise
+
+    async def _applied_now(self, agent: AgentRuntime, row: Row) -> str:
         inbound = row.inbound
         if inbound.kind in (InboundKind.APPROVAL, InboundKind.CHOICE):
             return await self._answer(agent, row)
@@ -175,7 +194,7 @@ class Intake:
         if self._revisions.get(message, -1) >= revision:
             return False
         self._revisions[message] = revision
-        if len(self._revisions) > _REVISIONS:
+        if len(self._revisions) > _REMEMBERED:
             del self._revisions[next(iter(self._revisions))]
         return True
 
