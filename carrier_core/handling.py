@@ -126,7 +126,8 @@ class Handling:
         rows = tuple(Row(row.seq, decode(row.payload, Inbound)) for row in found.inbound)
         answered = tuple(row for row in rows if row.seq in found.record.inbound) or rows
         epoch = await self._agent.epoch(found.record.room)
-        turn = Turn(self._agent, self._agent.table(found.record.client), key, answered, epoch, resumed=found)
+        left, table = found.record.superseded, self._agent.table(found.record.client)
+        turn = Turn(self._agent, table, key, answered, epoch, superseded=left, resumed=found)
         if found.completed:
             turn.usage = found.record.outcome.usage
         return turn

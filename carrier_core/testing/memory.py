@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Iterable
 from math import hypot
@@ -10,9 +11,24 @@ from typing import TypeVar
 import anyio.lowlevel
 import msgspec
 
-from carrier_core import Connection, Entity, Memory, MemoryKind, MemoryStore, Query, Readers, Recalled, Room
+from carrier_core import (
+    Connection,
+    Embedded,
+    Entity,
+    Memory,
+    MemoryKind,
+    MemoryStore,
+    Participant,
+    Query,
+    Readers,
+    Recalled,
+    Resident,
+    Room,
+    World,
+)
+from carrier_core.testing.database import Database
 
-T = TypeVar("T", Entity, Room)
+T = TypeVar("T", Entity, Room, World)
 
 _WORD = re.compile(r"[^\W_]+")
 
@@ -20,36 +36,37 @@ _WORD = re.compile(r"[^\W_]+")
 class InMemoryMemory(MemoryStore):
     """See :class:`carrier_core.MemoryStore`. It recalls by the share of the query's words that a memory has."""
 
-    def __init__(self) -> None:
-        self.memories: dict[str, Memory] = {}
-        self._vectors: dict[str, dict[str, tuple[float, ...]]] = {}  # by embedder, by memory
+    def __init__(self, database: Database | None = None) -> None:
+        self.database = database or Database()
         self._given: dict[str, Memory] = {}
-        self._entities: dict[str, Entity] = {}
-        self._rooms: dict[str, Room] = {}
-        self._participants: dict[str, set[str]] = {}
-        self._residents: dict[str, set[str]] = {}
 
     # --- what the journal uses, inside its transactions ---
 
     def store(self, memories: Iterable[Memory]) -> None:
         """Store memories; one with a known id takes the place of the older."""
         for memory in memories:
-            self.memories[memory.id] = memory
-            self._unembed(memory.id)
+            self.database.memories[memory.id] = memory
+            self.unembed(memory.id)
 
-    def _unembed(self, key: str) -> None:
-        for vectors in self._vectors.values():
-            vectors.pop(key, None)
+    def unembed(self, key: str) -> int:
+        """Remove the vectors of a memory; returns how many there were."""
+        vectors = self.database.vectors
+        of_it = [place for place in vectors if place[1] == key]
+        for place in of_it:
+            del vectors[place]
+        return len(of_it)
 
     def join(self, agent: str, connection: Connection) -> bool:
         """Store a connection; whether the entity is new in the room."""
-        entity, room = connection.entity, connection.room
-        self._entities[entity.id] = _renewed(self._entities.get(entity.id), entity)
-        self._rooms[room.id] = _renewed(self._rooms.get(room.id), room)
-        self._residents.setdefault(agent, set()).add(room.id)
-        people = self._participants.setdefault(room.id, set())
-        is_new = entity.id not in people
-        people.add(entity.id)
+        known, entity, room, world = self.database, connection.entity, connection.room, connection.world
+        known.entities[entity.id] = _renewed(known.entities.get(entity.id), entity)
+        known.rooms[room.id] = _renewed(known.rooms.get(room.id), room)
+        if world is not None:
+            known.worlds[world.id] = _renewed(known.worlds.get(world.id), world)
+        known.residents.setdefault((agent, room.id), Resident(agent, room.id))
+        place = (room.id, entity.id)
+        is_new = place not in known.participants
+        known.participants.setdefault(place, Participant(*place))
         return is_new
 
     # --- memories ---
@@ -61,13 +78,13 @@ class InMemoryMemory(MemoryStore):
 
     async def get(self, ids: tuple[str, ...]) -> tuple[Memory, ...]:
         """In the order asked for."""
-        return tuple(self.memories[key] for key in ids if key in self.memories)
+        return tuple(self.database.memories[key] for key in ids if key in self.database.memories)
 
     async def history(self, agent: str, room: str, *, limit: int, before: float | None = None) -> tuple[Memory, ...]:
         """By time; those of one moment in the order in which they came."""
         found = [
             memory
-            for memory in self.memories.values()
+            for memory in self.database.memories.values()
             if memory.agent == agent
             and memory.room == room
             and memory.kind is MemoryKind.MESSAGE
@@ -80,12 +97,13 @@ class InMemoryMemory(MemoryStore):
         """The audience is a filter before anything is compared."""
         await anyio.lowlevel.checkpoint()
         wanted = _words(query.text)
+        vectors = {memory: row.vector for (model, memory), row in self.database.vectors.items() if model == query.model}
         found = []
-        for memory in reversed(self.memories.values()):
+        for memory in reversed(self.database.memories.values()):
             if not _in_scope(memory, query) or not memory.provenance.audience.admits(query.readers):
                 continue
             score = len(wanted & _words(memory.text)) / len(wanted) if wanted else 0.0
-            score = max(score, _cosine(query.vector, self._vectors.get(query.model, {}).get(memory.id, ())))
+            score = max(score, _cosine(query.vector, vectors.get(memory.id, ())))
             if score > 0 and score >= query.threshold:
                 found.append(Recalled(memory, round(score, 4)))
         found.sort(key=lambda recalled: recalled.score, reverse=True)
@@ -97,7 +115,7 @@ class InMemoryMemory(MemoryStore):
         """By time; those of one moment in the order in which they came, the last first."""
         found = [
             memory
-            for memory in reversed(self.memories.values())
+            for memory in reversed(self.database.memories.values())
             if agent in ("", memory.agent)
             and room in ("", memory.room)
             and entity in ("", memory.entity)
@@ -110,13 +128,13 @@ class InMemoryMemory(MemoryStore):
         """There is one place where they are."""
         await anyio.lowlevel.checkpoint()
         for key in ids:
-            self._unembed(key)
-        return sum(self.memories.pop(key, None) is not None for key in ids)
+            self.unembed(key)
+        return sum(self.database.memories.pop(key, None) is not None for key in ids)
 
     async def unembedded(self, model: str, *, limit: int) -> tuple[Memory, ...]:
         """In the order in which they came."""
-        known = self._vectors.get(model, {})
-        found = [memory for key, memory in self.memories.items() if key not in known][: max(0, limit)]
+        known, vectors = self.database.memories, self.database.vectors
+        found = [memory for key, memory in known.items() if (model, key) not in vectors][: max(0, limit)]
         self._given = {memory.id: memory for memory in found}
         return tuple(found)
 
@@ -124,9 +142,9 @@ class InMemoryMemory(MemoryStore):
         """All at once."""
         await anyio.lowlevel.checkpoint()
         for key, vector in vectors:
-            memory = self.memories.get(key)
+            memory = self.database.memories.get(key)
             if memory is not None and self._given.get(key, memory) is memory:
-                self._vectors.setdefault(model, {})[key] = vector
+                self.database.vectors[model, key] = Embedded(model, key, vector)
 
     # --- people and rooms ---
 
@@ -137,27 +155,31 @@ class InMemoryMemory(MemoryStore):
 
     async def room(self, room: str) -> Room | None:
         """By its id."""
-        return self._rooms.get(room)
+        return self.database.rooms.get(room)
 
     async def rooms(self, *, agent: str = "") -> tuple[Room, ...]:
         """By platform and name."""
-        ids: Iterable[str] = self._residents.get(agent, ()) if agent else self._rooms
-        return tuple(sorted((self._rooms[key] for key in ids), key=lambda room: (room.platform, room.name, room.id)))
+        rooms = self.database.rooms
+        ids = [room for of, room in self.database.residents if of == agent] if agent else [*rooms]
+        return tuple(sorted((rooms[key] for key in ids), key=lambda room: (room.platform, room.name, room.id)))
 
     async def participants(self, room: str) -> tuple[Entity, ...]:
         """By id."""
-        return tuple(self._entities[key] for key in sorted(self._participants.get(room, ())))
+        return tuple(self.database.entities[key] for key in self._people(room))
 
     async def readers(self, room: Room) -> Readers:
         """Their rooms are those that all of them have in common."""
-        people = sorted(self._participants.get(room.id, ())) if room.listed else []
+        people = self._people(room.id) if room.listed else []
         if not people:
             return Readers(room.id)
         common = set.intersection(*(self._rooms_of(entity) for entity in people))
         return Readers(room.id, tuple(people), tuple(sorted(common)))
 
     def _rooms_of(self, entity: str) -> set[str]:
-        return {room for room, people in self._participants.items() if entity in people}
+        return {room for room, who in self.database.participants if who == entity}
+
+    def _people(self, room: str) -> builtins.list[str]:
+        return sorted(who for where, who in self.database.participants if where == room)
 
 
 def _in_scope(memory: Memory, query: Query) -> bool:

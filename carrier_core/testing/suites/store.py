@@ -8,21 +8,29 @@ from pathlib import Path
 
 import pytest
 
-from carrier_core import Part, Status, Store, StoredPart, Unavailable
-from carrier_core.testing.suites.journal import JournalLaws
+from carrier_core import Handled, Heard, Place, Store, Unavailable
+from carrier_core.testing.suites.archive import ArchiveLaws
+from carrier_core.testing.suites.inventory import fill
 from carrier_core.testing.suites.memory import MemoryLaws
-from carrier_core.testing.suites.scene import AGENT_NAME, ANA, ROOM, Scene
+from carrier_core.testing.suites.outbox import OutboxLaws
+from carrier_core.testing.suites.queue import QueueLaws
+from carrier_core.testing.suites.scene import AGENT_NAME, LEASE, ME, ROOM, Scene, exported, plain
+from carrier_core.testing.suites.schedules import ScheduleLaws
+from carrier_core.testing.suites.steps import StepLaws
+from carrier_core.testing.suites.turns import TurnLaws
 
 
-class StoreConformance(JournalLaws, MemoryLaws):
+class StoreConformance(QueueLaws, TurnLaws, StepLaws, OutboxLaws, ScheduleLaws, MemoryLaws, ArchiveLaws):
     """Subclass it and override ``make_store``: a function that makes a store, each time a new one.
 
     All that are opened on one folder are one database. ``exclusive`` says that the folder belongs to one process at a time,
-    as with an embedded store. ``examples`` is the number of random cases of the law about audiences; it needs hypothesis.
+    as with an embedded store. ``examples`` is the number of random cases of the law about audiences, ``sequences`` that of
+    the one about sequences of calls; both need hypothesis.
     """
 
     exclusive = True
     examples = 100
+    sequences = 40
 
     @pytest.fixture
     def anyio_backend(self) -> str:
@@ -58,32 +66,32 @@ class StoreConformance(JournalLaws, MemoryLaws):
     async def test_all_is_there_when_it_is_opened_again(
         self, store: Store, make_store: Callable[[], Store], folder: Path
     ) -> None:
-        """What was written is there after closing and opening: rows, keys, numbers, epochs, turns, parts, memories, people."""
-        scene, journal = Scene(), store.journal
-        seqs = [(await journal.append_inbound(AGENT_NAME, ROOM.id, key, b"x")).seq for key in ("one", "two")]
-        epoch = await journal.claim_room(AGENT_NAME, ROOM.id, "me")
-        said, part = scene.memory("I live in Porto."), StoredPart("aa", Part("It rains."))
-        running, ended = scene.turn("running"), scene.turn("ended", (seqs[0],), Status.REPLIED)
-        await journal.open_turn(scene.turn("ended", (seqs[0],)), epoch, scene.connection(), (said,))
-        await journal.complete(ended, epoch, (), (part,), ())
-        await journal.open_turn(running, epoch, None, ())
+        """All that was written is there after closing and opening, and work goes on where it was: numbers, epochs, known
+        events, turns with their steps, effects, deliveries, schedules, memories and people."""
+        await fill(store)
+        before, known = plain(await exported(store)), await exported(store)
+        opened = [await store.journal.reopen(entry.record.id) for entry in known if isinstance(entry, Handled)]
         await store.close()
 
         store = make_store()
         await store.open(folder)
         try:
             journal = store.journal
-            assert [row.seq for row in await journal.pending(AGENT_NAME, ROOM.id)] == seqs[1:]
-            assert (await journal.append_inbound(AGENT_NAME, ROOM.id, "one", b"x")).is_new is False
-            assert (await journal.append_inbound(AGENT_NAME, ROOM.id, "three", b"x")).seq > seqs[1]
-            assert await journal.claim_room(AGENT_NAME, ROOM.id, "me") > epoch
-            assert await journal.turn(ended.id) == ended
-            assert await journal.unfinished() == (running,)
-            assert await journal.parts(("aa",)) == (part,)
-            assert await store.memory.history(AGENT_NAME, ROOM.id, limit=9) == (said,)
-            assert [found.memory for found in await store.memory.recall(scene.query("Porto"))] == [said]
-            assert await store.memory.participants(ROOM.id) == (ANA,)
-            assert await store.memory.room(ROOM.id) == ROOM
+            assert plain(await exported(store)) == before
+            turns = [await journal.reopen(entry.record.id) for entry in known if isinstance(entry, Handled)]
+            assert plain(turns) == plain(opened)
+            for entry in known:
+                if isinstance(entry, Heard):
+                    assert (await journal.append_inbound(entry.agent, ROOM.id, entry.key, b"x")).is_new is False
+                elif isinstance(entry, Place):
+                    appended = await journal.append_inbound(entry.agent, entry.room, f"new in {entry.room}", b"x")
+                    assert (appended.seq, appended.is_new) == (entry.seq + 1, True)
+                    assert await journal.claim_room(entry.agent, entry.room, ME, LEASE) > entry.epoch
+            assert len(await journal.parked()) == len(await journal.doubts()) == 1
+            history = await store.memory.history(AGENT_NAME, ROOM.id, limit=1)
+            found = await store.memory.recall(Scene().query("door code"))
+            assert {memory.room for memory in (*history, *(each.memory for each in found))} == {ROOM.id}
+            assert await store.memory.room(ROOM.id) is not None
         finally:
             await store.close()
 
@@ -134,3 +142,11 @@ class StoreConformance(JournalLaws, MemoryLaws):
                 law()
             finally:
                 portal.call(store.close)
+
+    def test_any_sequence_of_calls_is_kept(self, make_store: Callable[[], Store], tmp_path: Path) -> None:
+        """Whatever the journal is asked for in whatever order, closed and opened in between, it answers and keeps what a
+        plain model of it does."""
+        pytest.importorskip("hypothesis")
+        from carrier_core.testing.suites.sequences import check
+
+        check(make_store, tmp_path / "sequences", self.sequences)
