@@ -1,0 +1,121 @@
+"""An archive of the database: all its rows as entries, read in one state of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+import msgspec
+
+from carrier_core import (
+    Embedded,
+    Entity,
+    Entry,
+    Handled,
+    Heard,
+    Intent,
+    Memory,
+    Outgoing,
+    Parking,
+    Part,
+    Participant,
+    Place,
+    Queued,
+    ReplyPart,
+    Resident,
+    Room,
+    RoomKind,
+    Schedule,
+    Sending,
+    StepRecord,
+    StoredPart,
+    TurnRecord,
+    World,
+    decode,
+)
+from carrier_memory_postgres.connections import Link, Row
+from carrier_memory_postgres.prompts import parts_of
+from carrier_memory_postgres.queries import queries
+from carrier_memory_postgres.vectors import tables
+
+BATCH = 256
+"""Entries that are handed out at once."""
+
+_SQL = queries("archive")
+_step = msgspec.json.Decoder(StepRecord)
+
+
+async def batches(link: Link, agent: str) -> AsyncIterator[tuple[Entry, ...]]:
+    """All entries, or those that concern an agent, some at a time."""
+    async with link.transaction(isolation="repeatable_read", readonly=True):
+        batch: list[Entry] = []
+        async for entry in _entries(link, agent):
+            batch.append(entry)
+            if len(batch) == BATCH:
+                yield tuple(batch)
+                batch = []
+        if batch:
+            yield tuple(batch)
+
+
+async def _entries(link: Link, agent: str) -> AsyncIterator[Entry]:
+    for name, entry in _BEFORE_PARTS.items():
+        async for row in link.cursor(_SQL[name], agent, prefetch=BATCH):
+            yield entry(row)
+    named: set[str] = set()
+    if agent:  # parts belong to nobody: those of an agent are those that its turns name
+        async for row in link.cursor(_SQL["turns"], agent, prefetch=BATCH):
+            named |= parts_of(_turn(row).record)
+    async for digest, part in link.cursor(_SQL["parts"], prefetch=BATCH):
+        if not agent or digest in named:
+            yield StoredPart(digest, decode(part, Part))
+    async for row in link.cursor(_SQL["turns"], agent, prefetch=BATCH):
+        yield _turn(row)
+    for name, entry in _AFTER_TURNS.items():
+        async for row in link.cursor(_SQL[name], agent, prefetch=BATCH):
+            yield entry(row)
+    for name, kind in (("schedules", Schedule), ("memories", Memory)):
+        async for (payload,) in link.cursor(_SQL[name], agent, prefetch=BATCH):
+            found = decode(payload, object)
+            if isinstance(found, kind):  # what a newer release wrote in a way unknown here is left out
+                yield found
+    for model, table in await tables(link):
+        sql = _SQL["vectors"].format(table=f"vectors_{table.number}")
+        async for memory, vector in link.cursor(sql, agent, prefetch=BATCH):
+            yield Embedded(model, memory, tuple(vector or ()))
+
+
+def _room(row: Row) -> Room:
+    key, platform, native, kind, *rest = row
+    return Room(key, platform, native, RoomKind(kind), *rest)
+
+
+def _queued(row: Row) -> Queued:
+    agent, room, seq, payload, turn, discarded = row
+    return Queued(agent, room, seq, msgspec.Raw(payload), turn or "", discarded or "")
+
+
+def _turn(row: Row) -> Handled:
+    state, record, activations, step, until, reason, steps = row
+    turn = decode(record, TurnRecord)
+    if state != "finished":
+        turn = msgspec.structs.replace(turn, steps=tuple([_step.decode(each) for each in steps or ()]))
+    parking = Parking(turn.id, turn.agent, turn.room, step, until, reason) if state == "parked" else None
+    return Handled(turn, state, activations, parking)
+
+
+def _post(row: Row) -> Outgoing:
+    payload, state, *rest = row
+    return Outgoing(decode(payload, ReplyPart), Sending(state), *rest)
+
+
+_BEFORE_PARTS: dict[str, Callable[[Row], Entry]] = {
+    "worlds": lambda row: World(*row),
+    "rooms": _room,
+    "entities": lambda row: Entity(*row),
+    "participants": lambda row: Participant(*row),
+    "residents": lambda row: Resident(*row),
+    "places": lambda row: Place(*row),
+    "ledger": lambda row: Heard(*row),
+    "inbound": _queued,
+}
+_AFTER_TURNS: dict[str, Callable[[Row], Entry]] = {"intents": lambda row: Intent(*row), "outbox": _post}

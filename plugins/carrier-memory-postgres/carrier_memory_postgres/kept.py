@@ -1,0 +1,30 @@
+"""What is kept in mind of a database, so that it need not be read again."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Kept(Generic[K, V]):
+    """At most ``most`` entries, the oldest making room for the newest."""
+
+    __slots__ = ("_entries", "_most", "get", "pop")
+
+    def __init__(self, most: int) -> None:
+        self._entries: dict[K, V] = {}
+        self._most = most
+        self.get = self._entries.get
+        self.pop = self._entries.pop
+
+    def __setitem__(self, key: K, value: V) -> None:
+        entries = self._entries
+        if len(entries) >= self._most and key not in entries:
+            del entries[next(iter(entries))]
+        entries[key] = value
+
+    def clear(self) -> None:
+        """Keep nothing."""
+        self._entries.clear()
