@@ -169,7 +169,11 @@ KEYS = {
     "above the most": ("[agents.bot]\nconversation_length = 99999999999 #!\n", "must be at most 10000", "32"),
     "NUL": ('[agents.bot]\ncharacter = "a\\u0000b" #!\n', "A text holds the character NUL.", "Take it out."),
     "agent's name": ('[agents."a b"] #!\n', "an agent's name begins with a letter", "Rename it"),
-    "burst": ('[agents.bot]\nburst = "later" #!\n', 'must be "each", "together" or "latest", not "later"', "the default is"),
+    "burst": (
+        '[agents.bot]\nburst = "later" #!\n',
+        'must be "each", "together" or "latest", not "later"',
+        "the default is",
+    ),
     "log level": ('[log]\nlevel = "loud" #!\n', "`level` in [log] must be", "info"),
     "no agent": ("[agents] #!\n", "No agent is configured.", "[agents.NAME]"),
     "plugin twice": ('[plugins]\nenabled = ["a", "a"] #!\n', "a is listed twice", "Correct it"),

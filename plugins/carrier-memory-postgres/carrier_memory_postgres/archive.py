@@ -14,18 +14,15 @@ from carrier_core import (
     Heard,
     Intent,
     Memory,
-    Outgoing,
     Parking,
     Part,
     Participant,
     Place,
     Queued,
-    ReplyPart,
     Resident,
     Room,
     RoomKind,
     Schedule,
-    Sending,
     StepRecord,
     StoredPart,
     TurnRecord,
@@ -33,6 +30,7 @@ from carrier_core import (
     decode,
 )
 from carrier_memory_postgres.connections import Link, Row
+from carrier_memory_postgres.outbox import post_of
 from carrier_memory_postgres.prompts import parts_of
 from carrier_memory_postgres.queries import queries
 from carrier_memory_postgres.vectors import tables
@@ -103,11 +101,6 @@ def _turn(row: Row) -> Handled:
     return Handled(turn, state, activations, parking)
 
 
-def _post(row: Row) -> Outgoing:
-    payload, state, *rest = row
-    return Outgoing(decode(payload, ReplyPart), Sending(state), *rest)
-
-
 _BEFORE_PARTS: dict[str, Callable[[Row], Entry]] = {
     "worlds": lambda row: World(*row),
     "rooms": _room,
@@ -118,4 +111,4 @@ _BEFORE_PARTS: dict[str, Callable[[Row], Entry]] = {
     "ledger": lambda row: Heard(*row),
     "inbound": _queued,
 }
-_AFTER_TURNS: dict[str, Callable[[Row], Entry]] = {"intents": lambda row: Intent(*row), "outbox": _post}
+_AFTER_TURNS: dict[str, Callable[[Row], Entry]] = {"intents": lambda row: Intent(*row), "outbox": post_of}

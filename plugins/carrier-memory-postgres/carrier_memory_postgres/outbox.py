@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from carrier_core import Intent, Journal, Outgoing, ReplyPart, Sending, decode, encode
 from carrier_memory_postgres.batch import Batch
 from carrier_memory_postgres.connections import Row
@@ -12,6 +14,9 @@ from carrier_memory_postgres.queries import queries
 from carrier_memory_postgres.standing import Key, Needs
 
 _SQL = queries("outbox")
+
+_NEVER: float = msgspec.structs.fields(Outgoing)[3].default
+"""The default of times: a record leaves out this very object, not any other zero."""
 
 Post = tuple[Key, bytes, Outgoing]
 
@@ -78,4 +83,11 @@ def deliver_posts(batch: Batch, outbox: Iterable[Outgoing], place: int | None = 
 
 def posts_of(rows: Iterable[Row]) -> tuple[Outgoing, ...]:
     """The reply parts of rows."""
-    return tuple([Outgoing(decode(payload, ReplyPart), Sending(state), *rest) for payload, state, *rest in rows])
+    return tuple([post_of(row) for row in rows])
+
+
+def post_of(row: Row) -> Outgoing:
+    """The reply part of a row."""
+    payload, state, attempts, due, deadline, at, native, error = row
+    times = (due or _NEVER, deadline or _NEVER, at or _NEVER)
+    return Outgoing(decode(payload, ReplyPart), Sending(state), attempts, *times, native, error)
