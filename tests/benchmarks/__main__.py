@@ -1,30 +1,46 @@
-"""Run all benchmarks (or those named), print a table, write ``.bench/latest.json``."""
+"""Run all benchmarks (or those named), print a table, write ``.bench/latest.json``.
 
+``python -m tests.benchmarks [NAME ...] [--memories N] [--waiting N]``; what each measures is told by its module. What runs
+without a name takes some minutes; the big one is ``million million-postgres --memories 1000000``.
+"""
+
+import argparse
 import json
 import os
 import platform
 import subprocess
 import sys
 import time
+import traceback
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from tests.benchmarks import dispatching, starting, turns
+from tests.benchmarks import dispatching, durable, growth, million, starting, turns, waiting
+from tests.benchmarks.backends import Missing
+from tests.benchmarks.gauges import calibration
 
-SECTIONS = {"dispatch": dispatching.measure, "turns": turns.measure, "start": starting.measure}
+Result = dict[str, dict[str, object]]
 
 
-def calibration() -> float:
-    """CPU milliseconds of a fixed amount of plain Python, the least of five: what the other figures can be divided by."""
+def sections(memories: int, waiters: int) -> dict[str, Callable[[], Result]]:
+    """All benchmarks by name."""
+    found: dict[str, Callable[[], Result]] = {
+        "dispatch": dispatching.measure,
+        "turns": turns.measure,
+        "start": starting.measure,
+    }
+    for name, suffix in (("sqlite", ""), ("postgres", "-postgres")):
+        found[f"durable{suffix}"] = partial(durable.measure, name)
+        found[f"growth{suffix}"] = partial(growth.measure, name)
+        found[f"waiting{suffix}"] = partial(waiting.measure, name, waiters)
+        found[f"million{suffix}"] = partial(million.measure, name, memories)
+    return found
 
-    def work() -> float:
-        started = time.process_time()
-        total = 0
-        for number in range(1_000_000):
-            total += number & 7
-        assert total
-        return (time.process_time() - started) * 1000
 
-    return min(work() for _ in range(5))
+def least() -> dict[str, object]:
+    """The calibration loop, the least of five: what the other figures can be divided by."""
+    return {"value": round(min(calibration() for _ in range(5)) * 1000, 2), "unit": "ms CPU"}
 
 
 def machine() -> str:
@@ -36,26 +52,54 @@ def machine() -> str:
     return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
-def main() -> int:
-    """Measure."""
-    wanted = sys.argv[1:] or list(SECTIONS)
-    unknown = [name for name in wanted if name not in SECTIONS]
-    if unknown:
-        print(f"There is no benchmark {unknown[0]}. There are: {', '.join(SECTIONS)}.", file=sys.stderr)
-        return 64
-    results: dict[str, dict[str, object]] = {"calibration_ms": {"value": round(calibration(), 2), "unit": "ms CPU"}}
-    for name in wanted:
-        results |= SECTIONS[name]()
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    results["machine"] = {"value": machine(), "unit": ""}
-    results["commit"] = {"value": commit.stdout.strip() or "unknown", "unit": ""}
+def show(results: Result) -> None:
+    """Print the table; what belongs to a figure in more lines comes after it."""
     width = max(len(name) for name in results)
+    details: dict[str, list[str]] = {}
     for name, result in results.items():
         goal = f"   (goal {result['goal']})" if "goal" in result else ""
         print(f"{name:<{width}}  {result['value']!s:>12} {result['unit']}{goal}")
+        detail = result.get("detail")
+        if isinstance(detail, list):
+            details[name] = detail
+    for name, lines in details.items():
+        print(f"\n{name}")
+        print("\n".join(f"  {line}" for line in lines))
+
+
+def main() -> int:
+    """Measure."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measure Carrier.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(sections(0, 0))}")
+    parser.add_argument("--memories", type=int, default=million.MEMORIES, help="of `million`, ten in each room")
+    parser.add_argument("--waiting", type=int, default=waiting.TURNS, help="turns of `waiting`")
+    given = parser.parse_args()
+    known = sections(given.memories, given.waiting)
+    wanted = given.names or list(known)
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        print(f"There is no benchmark {unknown[0]}. There are: {', '.join(known)}.", file=sys.stderr)
+        return 64
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # every start would compile
+    results: Result = {"calibration_ms": least()}
+    for name in wanted:
+        clock = time.perf_counter()
+        try:
+            results |= known[name]()
+        except Missing as reason:
+            results[name] = {"value": "skipped", "unit": f"because {reason}"}
+        except Exception as error:  # the others are measured all the same
+            traceback.print_exc()
+            results[name] = {"value": "failed", "unit": str(error)}
+        print(f"{name}: {time.perf_counter() - clock:.0f} s", file=sys.stderr, flush=True)
+    results["calibration_after_ms"] = least()
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    results["machine"] = {"value": machine(), "unit": ""}
+    results["commit"] = {"value": commit.stdout.strip() or "unknown", "unit": ""}
+    show(results)
     Path(".bench").mkdir(exist_ok=True)
     Path(".bench/latest.json").write_text(json.dumps(results, indent=1) + "\n")
-    return 0
+    return 1 if any(result["value"] == "failed" for result in results.values()) else 0
 
 
 if __name__ == "__main__":

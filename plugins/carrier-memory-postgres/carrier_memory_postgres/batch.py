@@ -36,7 +36,7 @@ class Batch:
         self.number = number
         self.answered: list[Hashable] = []
         self.held: set[str] = set()  # the owners whose locks this session has
-        self.stored = Stored({}, [], [], [])
+        self.stored = Stored({}, [], [], [], {})
         self.generation = 0
         self._places: dict[Key, Place] = {}
         self._by_number: dict[int, Place] = {}
@@ -79,8 +79,8 @@ class Batch:
             await self.link.fetch(_SQL["add_places"], *_columns(missing))
             rows = await self.link.fetch(_SQL["lock"], *values)
         for row in rows:
-            self.generation = row[7]
-            place = Place(row[:7])
+            self.generation = row[8]
+            place = Place(row[:8])
             self._places[place.agent, place.room] = self._by_number[place.number] = place
 
     async def _load_turns(self, wanted: list[tuple[str, tuple[str, ...]]]) -> None:
@@ -295,6 +295,9 @@ class Batch:
             known.parts.clear()
         known.parts.update(dict.fromkeys(writes.parts))
         known.settled = known.next_number
+        for key, place in self._places.items():
+            if place.heard:
+                self.stored.heard[key] = place.changes + 1
 
     @property
     def places(self) -> Iterable[Place]:

@@ -25,6 +25,10 @@ class Kept(Generic[K, V]):
             del entries[next(iter(entries))]
         entries[key] = value
 
+    def names(self) -> tuple[K, ...]:
+        """The keys of what is kept."""
+        return tuple(self._entries)
+
     def clear(self) -> None:
         """Keep nothing."""
         self._entries.clear()

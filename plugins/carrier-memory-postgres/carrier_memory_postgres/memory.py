@@ -45,6 +45,16 @@ class Talk(NamedTuple):
     heard: int
     whole: bool
 
+    def after(self, said: list[Memory], heard: int) -> Talk | None:
+        """The talk with what was said since, or None if that cannot be told: something else has changed too, or came late."""
+        times = [memory.at for memory in (*self.messages[-1:], *said)]
+        if heard != self.heard + 1 or times != sorted(times):
+            return None
+        messages = (*self.messages, *said)
+        if len(messages) <= 2 * TALK:
+            return Talk(messages, heard, self.whole)
+        return Talk(messages[-TALK:], heard, whole=False)
+
 
 class PostgresMemory(MemoryStore):
     """See :class:`carrier_core.MemoryStore`.
@@ -58,6 +68,7 @@ class PostgresMemory(MemoryStore):
         self._database = database
         self._talks: Kept[tuple[str, str], Talk] = Kept(TALKS)
         self._embeddings = Embeddings(database)
+        self._search = Search(database, self._embeddings)
 
     # --- memories ---
 
@@ -94,7 +105,7 @@ class PostgresMemory(MemoryStore):
         """Search the shelves whose audience admits the readers: see :mod:`carrier_memory_postgres.recall`."""
         if query.limit < 1:
             return ()
-        return await Search(self._database, self._embeddings).run(query)
+        return await self._search.run(query)
 
     async def list(
         self,
@@ -159,11 +170,24 @@ class PostgresMemory(MemoryStore):
         """That memories were written."""
         for number in stored.anew:
             self._embeddings.note(number)
+        self._search.note(stored)
+        for (agent, room), heard in stored.heard.items():
+            talk = self._talks.pop((agent, room), None)
+            if talk is not None and not stored.removed:
+                said = [
+                    memory
+                    for memory in stored.rows.values()
+                    if (memory.agent, memory.room) == (agent, room) and memory.kind is MemoryKind.MESSAGE
+                ]
+                later = talk.after(said, heard)
+                if later is not None:
+                    self._talks[agent, room] = later
 
     def clear(self) -> None:
         """Keep nothing in mind."""
         self.people.clear()
         self._talks.clear()
+        self._search.clear()
         self._embeddings.clear()
 
 

@@ -65,13 +65,15 @@ class Prepared(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What storing memories did, for those who keep copies: rows written, rows left, ids left, the numbers of memories
-    that were written anew."""
+    """What storing memories did, for those who keep copies: memories by their rows, the numbers of those that were written
+    anew, whether any were removed, shelves put up (agent, room, keys), and of every place that something was said in the
+    number of the change."""
 
     rows: dict[int, Memory]
-    left: list[int]
-    ids: list[str]
     anew: list[int]
+    removed: list[int]
+    shelves: list[tuple[str, str, tuple[str, ...]]]
+    heard: dict[tuple[str, str], int]
 
 
 def read_shelves(rows: Iterable[tuple[int, bytes]]) -> tuple[Shelf, ...]:

@@ -32,12 +32,13 @@ class Needs(NamedTuple):
 
 class Place:
     """An (agent, room) pair: the last sequence number given out, the epoch and owner of its last claim, whether that one's
-    lease lives. ``changed`` says that it is to be written; ``heard`` that something was said there."""
+    lease lives, and how often what was said there has changed. ``changed`` says that it is to be written; ``heard`` that
+    something was said there."""
 
-    __slots__ = ("agent", "changed", "epoch", "heard", "lives", "number", "owner", "room", "seq")
+    __slots__ = ("agent", "changed", "changes", "epoch", "heard", "lives", "number", "owner", "room", "seq")
 
     def __init__(self, row: tuple[Any, ...]) -> None:
-        self.number, self.agent, self.room, self.seq, self.epoch, self.owner, lives = row
+        self.number, self.agent, self.room, self.seq, self.epoch, self.owner, lives, self.changes = row
         self.lives = bool(lives)
         self.changed = self.heard = False
 

@@ -69,17 +69,7 @@ async def store_memories(batch: Batch) -> None:
             )
         )
         batch.stored.rows[rows[key]] = memory
-    *columns, ids = [list(column) for column in zip(*written, strict=True)]
-    await fetch(_SQL["add"], *columns)
-    await fetch(
-        _SQL["remember"],
-        *[
-            list(column)
-            for column in zip(
-                *sorted(zip(ids, columns[0], columns[2], columns[1], columns[4], strict=True)), strict=True
-            )
-        ],
-    )
+    await fetch(_SQL["add"], *[list(column) for column in zip(*written, strict=True)])
 
 
 async def _rows(
@@ -122,6 +112,9 @@ async def _shelves(batch: Batch, ready: Iterable[Prepared]) -> dict[Shelving, in
         for row in rows:
             agent, room, messages, digest = row[1:]
             known[agent, room, messages, digest] = found[agent, room, messages, digest] = row[0]
+        for label in new:
+            keys_of_it = keys_of(wanted[label].memory.provenance.audience)
+            batch.stored.shelves.append((label[0], label[1], keys_of_it))
         keys = [
             (label[0], key, label[2], found[label])
             for label in new
@@ -136,7 +129,7 @@ async def remove_rows(batch: Batch, rows: list[tuple[int, str, float]]) -> None:
     """Remove memories by row, agent and time, with their vectors."""
     await batch.link.fetch(_SQL["remove"], *[list(column) for column in zip(*rows, strict=True)])
     gone = [row for row, _, _ in rows]
-    batch.stored.left.extend(gone)
+    batch.stored.removed.extend(gone)
     for (embedder,) in await batch.link.fetch(_SQL["embedders"]):
         await batch.link.fetch(f"DELETE FROM vectors_{embedder} WHERE row = ANY($1::bigint[])", gone)  # noqa: S608
 
@@ -148,5 +141,4 @@ async def forget_memories(batch: Batch, ids: Iterable[str]) -> int:
         await batch.link.fetch(_SQL["forgotten"], [row[0] for row in old])
         await remove_rows(batch, [(row, agent, at) for _, row, _, at, agent in old])
         await batch.link.fetch(_SQL["forget"], [row[0] for row in old])
-        batch.stored.ids.extend(row[0] for row in old)
     return len(old)

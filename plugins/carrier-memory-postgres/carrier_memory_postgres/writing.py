@@ -44,14 +44,14 @@ async def _write_leases(batch: Batch) -> None:
 
 async def _write_queue(batch: Batch) -> None:
     writes, fetch = batch.writes, batch.link.fetch
-    if writes.heard:
-        await fetch(_SQL["hear"], *_columns(writes.heard))
     if writes.rewritten:
         await fetch(_SQL["rewrite"], *_columns((*key, payload) for key, payload in writes.rewritten.items()))
     if writes.taken:
         await fetch(_SQL["take"], *_columns((*key, *what) for key, what in writes.taken.items()))
     if writes.appended:
-        await fetch(_SQL["append"], *_columns((*key, *what) for key, what in writes.appended.items()))
+        appended = zip(writes.heard, writes.appended.items(), strict=True)
+        rows = ((agent, key, seq, place, *what) for (agent, key, seq), ((place, _), what) in appended)
+        await fetch(_SQL["append"], *_columns(rows))
     kept = {key: value for key, value in writes.schedules.items() if value is not None}
     if len(kept) < len(writes.schedules):
         await fetch(_SQL["drop_schedules"], [key for key in writes.schedules if key not in kept])

@@ -3,7 +3,7 @@ WITH marked AS (UPDATE writers SET batch = $4 WHERE writer = $3 RETURNING 1)
 SELECT
     place, places.agent, places.room, seq, epoch, owner,
     (SELECT lease_until > clock_timestamp() FROM owners WHERE owners.owner = places.owner),
-    (SELECT generation FROM store)
+    heard, (SELECT generation FROM store)
 FROM places JOIN unnest($1::text[], $2::text[]) AS wanted (agent, room)
     ON places.agent = wanted.agent AND places.room = wanted.room
 ORDER BY place FOR NO KEY UPDATE OF places

@@ -24,15 +24,17 @@ FROM (
 WHERE shelves.shelf = new.shelf RETURNING shelves.shelf, last - new.count
 
 -- name: add
-INSERT INTO memories (row, at, number, place, agent, kind, entity, payload, words)
-SELECT row, at, number, place, agent, kind, entity, payload, words::tsvector FROM unnest(
-    $1::bigint[], $2::double precision[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::bytea[],
-    $9::text[]
-) AS new (row, at, number, place, agent, kind, entity, payload, words)
-
--- name: remember
-INSERT INTO remembered (id, row, number, at, agent)
-SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::double precision[], $5::text[])
+WITH new AS MATERIALIZED (
+    SELECT * FROM unnest(
+        $1::bigint[], $2::double precision[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[],
+        $8::bytea[], $9::text[], $10::text[]
+    ) AS new (row, at, number, place, agent, kind, entity, payload, words, id)
+),
+added AS (
+    INSERT INTO memories (row, at, number, place, agent, kind, entity, payload, words)
+    SELECT row, at, number, place, agent, kind, entity, payload, words::tsvector FROM new
+)
+INSERT INTO remembered (id, row, number, at, agent) SELECT id, row, number, at, agent FROM new ORDER BY id
 ON CONFLICT (id) DO UPDATE SET row = excluded.row, at = excluded.at, agent = excluded.agent
 
 -- name: remove

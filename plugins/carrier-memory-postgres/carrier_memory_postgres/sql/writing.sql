@@ -3,12 +3,15 @@ UPDATE places SET seq = new.seq, epoch = new.epoch, owner = new.owner, heard = p
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::integer[]) AS new (place, seq, epoch, owner, heard)
 WHERE places.place = new.place
 
--- name: hear
-INSERT INTO ledger (agent, key, seq) SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])
-
 -- name: append
+WITH new AS MATERIALIZED (
+    SELECT * FROM unnest(
+        $1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bytea[], $6::text[], $7::text[]
+    ) WITH ORDINALITY AS new (agent, key, seq, place, payload, turn, discarded, position)
+),
+heard AS (INSERT INTO ledger (agent, key, seq) SELECT agent, key, seq FROM new)
 INSERT INTO inbound (place, seq, payload, turn, discarded)
-SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::text[], $5::text[])
+SELECT place, seq, payload, turn, discarded FROM new ORDER BY position
 
 -- name: rewrite
 UPDATE inbound SET payload = new.payload
