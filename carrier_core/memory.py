@@ -115,6 +115,13 @@ class Store(ABC):
     async def close(self) -> None:
         """Write what is pending and close."""
 
+    async def tidy(self) -> bool:
+        """Do a little of what keeps the store quick, some hundredths of a second at most; returns whether more is left.
+
+        The host calls it now and then. A store that needs nothing of the kind has nothing to do.
+        """
+        return False
+
     # --- everything at once ---
 
     @abstractmethod

@@ -31,6 +31,7 @@ class Upkeep:
         while True:
             try:
                 await host.store.journal.heartbeat(host.owner, lease)
+                await host.store.tidy()
                 if host.clock() - self._expired_at >= _EXPIRY:
                     self._expired_at = host.clock()
                     await self.expire()

@@ -15,6 +15,7 @@ from carrier_memory_sqlite.erasure import forget
 from carrier_memory_sqlite.faults import spoiled, translate
 from carrier_memory_sqlite.journal import SqliteJournal
 from carrier_memory_sqlite.memory import SqliteMemory
+from carrier_memory_sqlite.merging import Merging
 from carrier_memory_sqlite.restoring import ready, take_in
 from carrier_memory_sqlite.retention import expire, sweep
 from carrier_memory_sqlite.settings import Settings
@@ -29,6 +30,7 @@ class SqliteStore(Store):
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._database = Database(settings or Settings())
+        self._merging = Merging()
         self._memory = self.memory = SqliteMemory(self._database)
         self._journal = self.journal = SqliteJournal(self._database, self._memory)
 
@@ -45,6 +47,10 @@ class SqliteStore(Store):
         await self._database.close()
         self._memory.clear()
         self._journal.clear()
+
+    async def tidy(self) -> bool:
+        """Merge a piece of the index, once it has many segments: each is looked through by every search."""
+        return await self._database.write(self._merging.step)
 
     async def export(self, agent: str = "") -> AsyncIterator[tuple[Entry, ...]]:
         """Of one state of the database, whatever is written meanwhile; read in a worker thread. Of a damaged one all that

@@ -47,3 +47,6 @@ UPDATE numbers SET words = ?
 
 -- name: index_sql
 SELECT sql FROM sqlite_schema WHERE name = 'words'
+
+-- name: segments
+SELECT count(DISTINCT segid) FROM words_idx
