@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import apsw
 import pytest
+
 from carrier_memory_sqlite import merging
 from carrier_memory_sqlite.settings import Settings
 from carrier_memory_sqlite.store import SqliteStore
-
-from carrier_core.testing.suites.scene import Scene
 
 pytestmark = pytest.mark.anyio
 
@@ -21,9 +20,8 @@ def segments(file) -> int:
         connection.close()
 
 
-async def test_many_segments_become_one_piece_by_piece(tmp_path, monkeypatch):
+async def test_many_segments_become_one_piece_by_piece(scene, tmp_path, monkeypatch):
     monkeypatch.setattr(merging, "MANY", 2)
-    scene = Scene()
     store = SqliteStore(Settings())
     await store.open(tmp_path)
     try:
