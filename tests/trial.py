@@ -33,13 +33,9 @@ FIXTURES = (
 
 
 class Trials:
-    """Broken implementations, by suite and by the law that they break: each takes the place of the law's first fixture.
+    """Broken implementations, by suite and by the law that they break: each takes the place of the law's first fixture."""
 
-    The laws of ``without`` are tried elsewhere.
-    """
-
-    def __init__(self, *suites: type, without: tuple[type, ...] = ()) -> None:
-        self.elsewhere = {law for suite in without for law in laws(suite)}
+    def __init__(self, *suites: type) -> None:
         self.broken: dict[type, dict[str, Make]] = {suite: {} for suite in suites}
 
     def breaks(self, suite: type, law: str) -> Callable[[Make], Make]:
@@ -66,7 +62,7 @@ class Trials:
     def tests(self) -> type:
         """The class of tests that tries every law."""
         broken = self.broken
-        every = [(suite, law) for suite in broken for law in laws(suite) if law not in self.elsewhere]
+        every = [(suite, law) for suite in broken for law in laws(suite)]
         names = [f"{suite.__name__}-{law.removeprefix('test_')}" for suite, law in every]
         each_law = pytest.mark.parametrize(("suite", "law"), every, ids=names)
 
