@@ -95,7 +95,5 @@ def composed_of(composition: Composition, parts: Mapping[str, Part]) -> Composed
         )
         for line in composition.messages
     )
-    prompt = Prompt(
-        messages, composition.tools, composition.model, composition.max_tokens, composition.temperature
-    )
+    prompt = Prompt(messages, composition.tools, composition.model, composition.max_tokens, composition.temperature)
     return Composed(State(tuple(parts[each] for each in composition.state)), prompt)
