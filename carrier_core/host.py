@@ -249,7 +249,11 @@ class Host:
         answered, replies that are not out yet are delivered. What comes in meanwhile queues behind."""
         for agent, room in await self.store.journal.ready():
             if agent in self.agents:
-                await self.look(agent, room)
+                try:
+                    await self.look(agent, room)
+                except Exception as error:  # a row that cannot be read keeps its own room back, and no other
+                    self.log.exception("room_not_taken_up", agent=agent, room=room, error=str(error))
+                    self.degraded[f"room {room}"] = str(error)
 
     async def look(self, agent: str, room: str) -> None:
         """Look at what the journal has to do in a room, and take up what nobody works on.

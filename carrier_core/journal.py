@@ -142,7 +142,10 @@ class Journal(ABC):
 
     @abstractmethod
     async def append_inbound(self, agent: str, room: str, dedupe_key: str, payload: bytes) -> Appended:
-        """Append an inbound to the room of the agent, unless that agent has one with this key."""
+        """Append an inbound to the room of the agent, unless that agent has one with this key.
+
+        Calls for one room return in the order of their numbers: the host queues what they return.
+        """
 
     @abstractmethod
     async def ready(self) -> tuple[tuple[str, str], ...]:

@@ -58,6 +58,11 @@ class Progress:
         return opened(self._turn, Outcome(Status.RUNNING))
 
     @property
+    def at(self) -> float:
+        """When the effect that is under way was begun, or else the turn: the same time when the turn is resumed."""
+        return self._acting.at if self._acting is not None else self._turn.started
+
+    @property
     def unstored(self) -> tuple[Memory, ...]:
         """What was remembered and is not stored yet."""
         return tuple(self.learned[self._kept :])

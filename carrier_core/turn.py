@@ -250,7 +250,8 @@ class Turn:
         epoch), after which the answer is ``expired``.
 
         The turn leaves the room's queue, so that the next message is answered; ``say`` is delivered first. When the answer is
-        there, the step that parked runs again from its beginning, and this returns at once: so park before acting.
+        there, the step that parked runs again from its beginning, and this returns at once: so park before acting. An
+        action that parks should be ``idempotent``, since its intent is written down before it is performed.
         """
         name = self.progress.numbered(f"{self.progress.step}/park")
         value = await self.progress.recorded(name)
@@ -265,7 +266,7 @@ class Turn:
         or ``cron 0 9 * * 1-5``, in an IANA time zone. CarrierError for times that cannot be."""
         host = self.agent.host
         name = self.progress.numbered(f"{self.progress.step}/schedule")
-        now = host.clock()
+        now = self.progress.at  # not the clock: done again after a crash, it has to be the same slot
         schedule = Schedule(
             make_id("schedule", self.id, name),
             self.agent.name,

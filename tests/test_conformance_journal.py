@@ -237,6 +237,14 @@ class ByStepAlone(InMemoryJournal):
         return found
 
 
+@breaks("test_a_turn_that_ends_intends_nothing")
+class StillMeansTo(InMemoryJournal):
+    async def complete(self, turn, epoch, memories, parts, outbox):
+        intents = dict(self.database.intents)
+        await super().complete(turn, epoch, memories, parts, outbox)
+        self.database.intents.update(intents)
+
+
 @breaks("test_an_effect_in_doubt_waits_for_a_person")
 class ClearsUp(InMemoryJournal):
     async def finish(self, turn, epoch, memories, outbox):

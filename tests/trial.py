@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import anyio
 import pytest
+from hypothesis import Phase, settings
 
 from carrier_core import Store
 from carrier_core.testing import InMemoryStore
@@ -84,7 +86,8 @@ class Trials:
                 given = good(suite, tmp_path)
                 given[first_fixture(suite, law)] = broken[suite][law]()
                 try:
-                    attempt(suite, law, given)
+                    with hasty():
+                        attempt(suite, law, given)
                 except pytest.skip.Exception:
                     raise AssertionError("the law was skipped") from None
                 except (Exception, pytest.fail.Exception, BaseExceptionGroup):
@@ -92,6 +95,18 @@ class Trials:
                 raise AssertionError("the broken implementation passed")
 
         return TestLaws
+
+
+@contextmanager
+def hasty() -> Iterator[None]:
+    """Look no further than the first failing case: making it small takes a minute, and nobody reads it here."""
+    before = settings.get_current_profile_name()
+    settings.register_profile("hasty", phases=(Phase.generate,))
+    settings.load_profile("hasty")
+    try:
+        yield
+    finally:
+        settings.load_profile(before)
 
 
 def stores(

@@ -7,7 +7,7 @@ from abc import abstractmethod
 import anyio.lowlevel
 import msgspec
 
-from carrier_core import Appended, Intent, Journal, Outgoing, Schedule, Sending
+from carrier_core import Appended, Intent, Journal, Outgoing, Schedule, Sending, TurnRecord
 from carrier_core.testing.database import Database, kept
 
 
@@ -57,6 +57,11 @@ class InMemoryEffects(Journal):
             self.database.intents[key] = msgspec.structs.replace(self.database.intents[key], in_doubt=True)
         else:
             del self.database.intents[key]
+
+    def _call_off(self, turn: TurnRecord) -> None:
+        for key, intent in [*self.database.intents.items()]:
+            if intent.turn == turn.id and not intent.in_doubt:
+                del self.database.intents[key]
 
     async def doubts(self, *, agent: str = "") -> tuple[Intent, ...]:
         """By the time at which they were begun."""

@@ -234,9 +234,7 @@ class InMemoryJournal(InMemoryEffects):
             return
         self._record(turn.id, steps, parts, memories)
         self._change(turn, "parked", parking)
-        for key, intent in [*self.database.intents.items()]:
-            if intent.turn == turn.id and not intent.in_doubt:
-                del self.database.intents[key]
+        self._call_off(turn)
         self._post(outbox)
 
     async def unpark(self, turn: TurnRecord, epoch: int, answer: StepRecord, seq: int | None = None) -> bool:
@@ -281,6 +279,7 @@ class InMemoryJournal(InMemoryEffects):
         if handled.state in ("completed", "finished"):
             return
         self._change(turn, "completed")
+        self._call_off(turn)
         self._take(turn)
         self._remember(parts, memories)
         self._post(outbox)

@@ -1,7 +1,8 @@
 """Run all benchmarks (or those named), print a table, write ``.bench/latest.json``.
 
-``python -m tests.benchmarks [NAME ...] [--memories N] [--waiting N]``; what each measures is told by its module. What runs
-without a name takes some minutes; the big one is ``million million-postgres --memories 1000000``.
+``python -m tests.benchmarks [NAME ...] [--memories N] [--waiting N]``; what each measures is told by its module. Without a name
+it is what four minutes are enough for, with ``all`` everything. The big one, which makes its databases first and keeps them, is
+``million million-postgres --memories 1000000``.
 """
 
 import argparse
@@ -23,6 +24,9 @@ from tests.benchmarks.gauges import calibration
 Result = dict[str, dict[str, object]]
 
 
+USUAL = ("dispatch", "turns", "start", "durable", "growth", "waiting", "million", "durable-postgres")
+
+
 def sections(memories: int, waiters: int) -> dict[str, Callable[[], Result]]:
     """All benchmarks by name."""
     found: dict[str, Callable[[], Result]] = {
@@ -35,6 +39,7 @@ def sections(memories: int, waiters: int) -> dict[str, Callable[[], Result]]:
         found[f"growth{suffix}"] = partial(growth.measure, name)
         found[f"waiting{suffix}"] = partial(waiting.measure, name, waiters)
         found[f"million{suffix}"] = partial(million.measure, name, memories)
+    found["waiting-history"] = partial(waiting.measure, "sqlite", waiters, waiting.EARLIER)
     return found
 
 
@@ -70,12 +75,14 @@ def show(results: Result) -> None:
 def main() -> int:
     """Measure."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measure Carrier.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(sections(0, 0))}")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"what to measure: all, or of {', '.join(sections(0, 0))}"
+    )
     parser.add_argument("--memories", type=int, default=million.MEMORIES, help="of `million`, ten in each room")
     parser.add_argument("--waiting", type=int, default=waiting.TURNS, help="turns of `waiting`")
     given = parser.parse_args()
     known = sections(given.memories, given.waiting)
-    wanted = given.names or list(known)
+    wanted = list(known) if given.names == ["all"] else given.names or list(USUAL)
     unknown = [name for name in wanted if name not in known]
     if unknown:
         print(f"There is no benchmark {unknown[0]}. There are: {', '.join(known)}.", file=sys.stderr)
@@ -96,6 +103,9 @@ def main() -> int:
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     results["machine"] = {"value": machine(), "unit": ""}
     results["commit"] = {"value": commit.stdout.strip() or "unknown", "unit": ""}
+    left = [name for name in known if name not in wanted]
+    if left and not given.names:
+        results["not_run"] = {"value": len(left), "unit": f"benchmarks that run by name: {', '.join(left)}"}
     show(results)
     Path(".bench").mkdir(exist_ok=True)
     Path(".bench/latest.json").write_text(json.dumps(results, indent=1) + "\n")

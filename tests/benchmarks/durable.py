@@ -234,7 +234,9 @@ def measure(name: str = "sqlite") -> Result:
     results: Result = {}
     with backend(name) as server:
         with server.site() as site:
-            results |= whole(anyio.run(turns, site, server.plugin, server.cpu), name, goals=goals)
+            results |= whole(
+                anyio.run(turns, site, server.plugin, server.cpu, SAMPLES if goals else 3), name, goals=goals
+            )
         results |= journal(server, name, goals=goals)
         if name == "sqlite":
             with server.site() as site:

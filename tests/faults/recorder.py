@@ -22,7 +22,7 @@ from carrier_core.messages import make_id
 _TOKEN = re.compile(r"\b[a-z]+\d+-\d+\b")
 _MOST = 1 << 20  # bytes of a line
 REMINDED_AFTER = 3.0
-"""Seconds after a message that asks for a reminder."""
+"""Seconds after the turn that is asked for a reminder began."""
 
 
 def tokens_of(text: str) -> tuple[str, ...]:

@@ -111,13 +111,17 @@ class Model:
         self.steps(turn, steps)
         return self.intents.setdefault(intent.key, intent)
 
+    def call_off(self, turn: Turn) -> None:
+        """What a turn was about to do, unless that is in doubt."""
+        self.intents = {key: each for key, each in self.intents.items() if each.turn != turn.record.id or each.in_doubt}
+
     def park(self, turn: Turn, parking: Parking, steps: tuple[StepRecord, ...], posts: tuple[Outgoing, ...]) -> None:
         """Only what has not ended can wait."""
         if turn.is_over:
             return
         self.steps(turn, steps)
         turn.state, turn.parking, turn.record = "parked", parking, self.record(turn, Status.PARKED)
-        self.intents = {key: each for key, each in self.intents.items() if each.turn != turn.record.id or each.in_doubt}
+        self.call_off(turn)
         self.post(posts)
 
     def unpark(self, turn: Turn, answer: StepRecord, seq: int | None) -> bool:
@@ -133,6 +137,7 @@ class Model:
         """Once."""
         if not turn.is_over:
             turn.state, turn.parking, turn.record = "completed", None, self.record(turn, Status.REPLIED)
+            self.call_off(turn)
             self.post(posts)
 
     def finish(self, turn: Turn, posts: tuple[Outgoing, ...]) -> None:

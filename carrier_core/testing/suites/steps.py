@@ -134,6 +134,28 @@ class StepLaws:
         assert await journal.doubts() == ()
 
     @pytest.mark.anyio
+    async def test_a_turn_that_ends_intends_nothing(self, store: Store) -> None:
+        """When a turn ends its intents go, whatever they were for, but those in doubt stay, and so do those of others."""
+        journal, scene = store.journal, Scene()
+        epoch = await journal.claim_room(AGENT_NAME, ROOM.id, ME, LEASE)
+        turn, other = scene.turn("1"), scene.turn("2")
+        await journal.open_turn(turn, epoch, None, ())
+        await journal.open_turn(other, epoch, None, ())
+        sent, planned = scene.intent(turn, "act/1/0"), scene.intent(turn, "act/1/1")
+        theirs = scene.intent(other, "act/1/1")
+        await journal.begin_step(turn, epoch, sent)
+        await journal.record_steps(turn, epoch, (scene.step("act/1/0", in_doubt=True),))
+        await journal.begin_step(turn, epoch, planned)
+        await journal.begin_step(other, epoch, theirs)
+        doubt = msgspec.structs.replace(sent, in_doubt=True)
+        assert {*await self._intents(store, turn.id)} == {doubt, planned}
+        await journal.complete(scene.turn("1", (), Status.STOPPED), epoch, (), (), ())
+        assert await self._intents(store, turn.id) == (doubt,)
+        assert await self._intents(store, other.id) == (theirs,)
+        await journal.finish(scene.turn("1", (), Status.STOPPED), epoch, (), ())
+        assert await journal.doubts() == (doubt,)
+
+    @pytest.mark.anyio
     async def test_an_effect_in_doubt_waits_for_a_person(self, store: Store) -> None:
         """An effect of which nobody knows whether it happened is listed, the oldest first, until a person has settled it,
         whatever becomes of its turn."""

@@ -299,7 +299,7 @@ class Remind(Action):
     idempotent = True
 
     async def perform(self, turn, call):
-        at = datetime.fromtimestamp(turn.now + call.arguments["after"], UTC)
+        at = datetime.fromtimestamp(turn.started + call.arguments["after"], UTC)
         await turn.schedule(call.arguments["text"], f"at {at.isoformat()}")
         return ActionResult("it is set")
 
