@@ -652,3 +652,26 @@ async def test_a_message_handed_over_again_after_its_first_receipt_was_lost_is_a
         await lives.client.replies(1)
         await lives.client.hand_over(said)
     assert lives.client.texts == ("You said: hello",)
+
+
+async def test_a_room_that_cannot_be_read_keeps_no_other_back():
+    lives = Lives()
+    journal = lives.store.journal
+    async with lives.host():
+        lives.provider.hold()
+        for room in ("r", "other"):
+            await lives.client.say(room, "Ana", f"hello from {room}")
+        await lives.provider.asked(2)
+    lives.provider.release()
+    real, unreadable = journal.work, lives.client.said[0].room.id
+
+    async def work(agent: str, room: str):
+        if room == unreadable:
+            raise ValueError("a record that nobody can read")
+        return await real(agent, room)
+
+    journal.work = work  # type: ignore[method-assign]
+    async with lives.host() as running:
+        await lives.client.replies(1)
+        assert "nobody can read" in running.host.degraded[f"room {unreadable}"]
+    assert lives.client.texts == ("You said: hello from other",)
