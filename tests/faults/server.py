@@ -15,6 +15,7 @@ import anyio
 import pytest
 
 _numbers = itertools.count(1)
+_STARTS = 6  # attempts to start it
 
 
 class Server:
@@ -67,8 +68,14 @@ class Server:
         pgexec("pg_ctl", options, bin_path=self._server.bin_path, user=self._server.system_user)
 
     def start(self) -> None:
-        """Start it again."""
-        self._server.ensure_postgres_running()
+        """Start it again. The package gives up after ten seconds, which a busy machine may need for the recovery alone."""
+        for patience in reversed(range(_STARTS)):
+            try:
+                self._server.ensure_postgres_running()
+                return
+            except Exception:  # whatever the package raises
+                if not patience:
+                    raise
 
     def end(self) -> None:
         """Stop it for good and remove what it wrote."""

@@ -203,6 +203,8 @@ class Turns(Journal):
             elif standing.state in ("completed", "finished"):
                 return
             else:
+                for intent in [each for each in standing.intents.values() if not each.in_doubt]:
+                    batch.end(standing, intent, doubted=False)
                 standing.state, standing.parking = "completed", None
                 batch.change(turn, standing, place, record)
             _take(batch, place, turn)

@@ -195,6 +195,7 @@ class Turns(Journal):
             rows = transaction.rows(_SQL["complete"], (status, turn.id))
             if rows:
                 transaction.execute(_SQL["unpark"], rows[0])
+                transaction.execute(_OUTBOX["put_off"], (turn.id,))
             else:
                 rows = transaction.rows(_SQL["add_completed"], (turn.id, place.number, status, turn.started))
             if not rows:
