@@ -169,7 +169,11 @@ class Postgres:
 
     def big(self, site: Site) -> set[str]:
         """The tables and indexes that have more than a few pages."""
-        rows = self.run(f"SELECT relname FROM pg_class WHERE pg_relation_size(oid) > {FEW}", _database(site))
+        rows = self.run(
+            "SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace "
+            f"WHERE nspname = 'carrier' AND pg_relation_size(pg_class.oid) > {FEW}",
+            _database(site),
+        )
         return {str(name) for (name,) in rows}
 
     def cpu(self) -> float:

@@ -174,7 +174,7 @@ def whole(found: dict[str, Any], name: str, *, goals: bool) -> Result:
         "turn_cpu_ms": entry(least(costs), "ms CPU a turn", samples=samples),
         "turn_relative": relative(costs),
         "turn_cpu_mean_ms": entry(sum(each.cpu for each in costs) / samples, "ms CPU a turn", samples=samples),
-        "commits": entry(requests, "commits awaited by a turn"),
+        "commits": entry(requests, "commits awaited by a turn, those of a recall that has to index first included"),
         "transactions": entry(transactions, f"transactions a turn; requests in one: {found['batches'].distribution()}"),
     }
     if goals:

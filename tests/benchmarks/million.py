@@ -226,6 +226,8 @@ def _ratio(found: Compared, other: str) -> dict[str, object]:
     words = f"times, CPU of a turn: {first:.2f} ms beside {second:.2f} ms, least of {len(one)}"
     if any(each.outside for each in one):
         words += f"; of the server {_least(one, 'outside'):.2f} ms beside {_least(beside, 'outside'):.2f} ms"
+        together = (first + _least(one, "outside")) / (second + _least(beside, "outside"))
+        words += f", together {together:.2f} times"
     value = round(first / second, 2)
     return {"value": value, "unit": words, "samples": len(one), "detail": _by_part(found, other)}
 

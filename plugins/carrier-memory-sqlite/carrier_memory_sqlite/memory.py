@@ -36,9 +36,9 @@ KEPT = 4_096
 """Decoded memories that are kept in mind, and shelves by what they are looked for with."""
 TALKS, TALK = 512, 40
 """Rooms whose last messages are kept in mind, and how many of each at least: more than a prompt shows."""
-SHORT = 24
-"""Searches of the index that one recall makes on the event loop; with more, it goes to a worker thread. A search takes
-about 40 microseconds, and the thread adds some 200 to the whole."""
+SHORT = 96
+"""Searches of the index that one recall makes on the event loop; with more, it goes to the worker thread. A search takes 12
+to 40 microseconds; in the thread recalls wait for each other, up to a second where a hundred rooms ask at once."""
 
 Rows = Callable[[str, tuple[object, ...]], list[Row]]
 
