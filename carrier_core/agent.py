@@ -9,6 +9,7 @@ import anyio
 import msgspec
 
 from carrier_core import pipeline
+from carrier_core.acting import process_actions
 from carrier_core.errors import CarrierError, ConfigError
 from carrier_core.failures import Failure, said
 from carrier_core.handling import Handling
@@ -181,7 +182,7 @@ class AgentRuntime:
 
     async def process_actions(self, turn: Turn, completion: Completion) -> tuple[ActionResult, ...]:
         """Step 5: the results of what the model asked for, each call judged by the policy."""
-        return await pipeline.process_actions(turn, completion)
+        return await process_actions(turn, completion)
 
     async def evaluate(self, turn: Turn, draft: Draft) -> Judged:
         """Step 6: all verdicts on a draft."""

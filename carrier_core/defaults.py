@@ -169,7 +169,7 @@ async def generate(turn: Turn, prompt: Prompt) -> Completion:
 
 @impl(trylast=True)
 async def authorize(turn: Turn, call: ActionCall) -> Authorization | None:
-    from carrier_core.pipeline import rule
+    from carrier_core.acting import rule
 
     return rule(turn, call)
 

@@ -470,6 +470,7 @@ class Host:
             "quarantined": [f"{plugin}:{hook}" for plugin, hook in self.quarantine.quarantined()],
             "running": self.rooms.busy,
             "queued": self.rooms.queued,
+            "undelivered": self.outbox.waiting,
         }
 
     def failed(self, failure: Failure, *, agent: str = "", room: str = "", turn: str = "") -> None:

@@ -292,7 +292,8 @@ async def deliver(turn: Turn, part: ReplyPart) -> Receipt | None:
 
 @step(Verb.COLLECT, budget=60.0)
 async def reflect(turn: Turn, outcome: Outcome) -> tuple[Memory, ...] | None:
-    """Called after the reply was delivered: what is to be remembered of the turn. Return memories to store; None is none.
+    """Called after the reply was handed to its client (one that it cannot take yet is sent later): what is to be
+    remembered of the turn. Return memories to store; None is none.
 
     A failure costs only its own.
     """

@@ -70,7 +70,8 @@ class ClientHost(Protocol):
         """Hand over what came in; returns once that is durable, so that the platform may be told."""
 
     async def wait(self, turn: str) -> dict[str, Json]:
-        """Wait until a turn has ended and its reply is delivered; what ``carrierd chat --json`` prints."""
+        """Wait until a turn has ended or parked; what ``carrierd chat --json`` prints. Its reply was delivered then, unless the
+        client could not take it yet: it waits in the outbox."""
 
     async def why(self, turn: str) -> dict[str, Json]:
         """What ``carrierd why TURN --json`` prints. A CarrierError if there is no such turn."""
