@@ -1,7 +1,8 @@
 """Carrier: a daemon that hosts AI agents, in which every step of the message loop is a hook.
 
-This is the public interface for plugins; all else is private, but for :mod:`carrier_core.testing`. Names are imported
-when they are first used, so that a plugin or a command pays only for what it needs.
+This is the public interface for plugins; all else is private, but for :mod:`carrier_core.recall`, which stores are built
+on, and :mod:`carrier_core.testing`. Names are imported when they are first used, so that a plugin or a command pays only for
+what it needs.
 """
 
 from __future__ import annotations

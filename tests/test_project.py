@@ -15,6 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import carrier_core
+import carrier_core.recall
 import carrier_core.testing
 
 # --- data: edit this when the house grows -------------------------------------------------------------------------
@@ -26,7 +27,7 @@ TOP_LEVEL = frozenset(
 
 # The modules of the core: each may import those before it, none after it. `__init__` names all of them, lazily.
 ORDER = (
-    "_version errors provenance messages prompts outcomes schedules journal archive records memory breaker contract failures dispatch "
+    "_version errors provenance messages prompts outcomes schedules journal archive records memory recall breaker contract failures dispatch "
     "discovery things specs policy ledger scheduler reception logs keylines configfile shape sections environment faults "
     "overrides handlebars sandbox templates character eliza characterfile settings signatures stamp table events "
     "embedding recording progress turn acting pipeline drafts defaults plugins handling agent why clients outage outbox intake agenda upkeep host "
@@ -41,7 +42,8 @@ NEVER_IN_CORE = ("anthropic", "discord", "instagram", "openai", "postgres", "pos
 FOREIGN_KEYS = ("instagramProfile",)
 
 PUBLIC = {
-    "carrier_core": frozenset(carrier_core.__all__) | {"testing"},
+    "carrier_core": frozenset(carrier_core.__all__) | {"recall", "testing"},
+    "carrier_core.recall": frozenset(carrier_core.recall.__all__),
     "carrier_core.testing": frozenset(carrier_core.testing.__all__),
 }
 
@@ -232,6 +234,7 @@ def trespasses(source: str, own: str) -> list[str]:
         "from carrier_core import _version",
         "from carrier_core.testing.plugin import host",
         "from carrier_core.testing import _private",
+        "from carrier_core.recall.words import plain",
         "def late():\n    from carrier_core.dispatch import first",
         "import carrier_core\ncarrier_core.pipeline.run()",
         "import importlib\nimportlib.import_module('carrier_core.pipeline')",
@@ -249,6 +252,7 @@ def test_a_trespass_is_seen(source: str) -> None:
         "import carrier_core\ncarrier_core.__version__",
         "from carrier_core import __version__, testing",
         "import carrier_core.testing",
+        "from carrier_core.recall import Shelf",
         "from carrier_own.module import name",
         "import json, numpy.linalg",
     ],

@@ -131,7 +131,9 @@ def kept(server: Backend, memories: int) -> tuple[Path, float]:
 def _version(server: Backend) -> str:
     """What a kept database was made with: the content, and the plugin's schema and index."""
     digest = hashlib.blake2b(b"%d" % CONTENT, digest_size=4)
-    plugins = Path(__file__).parents[2] / "plugins" / server.plugin
-    for path in sorted(path for name in ("migrations/*.sql", "words.py", "shelves.py") for path in plugins.rglob(name)):
+    root = Path(__file__).parents[2]
+    paths = [*(root / "plugins" / server.plugin).rglob("migrations/*.sql")]
+    paths += [root / "carrier_core" / "recall" / name for name in ("words.py", "kin.py", "shelves.py", "lists/kin.txt")]
+    for path in sorted(paths):
         digest.update(path.read_bytes())
     return digest.hexdigest()

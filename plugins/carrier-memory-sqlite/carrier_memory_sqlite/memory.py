@@ -17,6 +17,8 @@ from carrier_core import (
     Recalled,
     Room,
 )
+from carrier_core.recall import Asked, Shelf, keys_for, read_query, read_shelves, shelf_of, speakers
+from carrier_memory_sqlite.beginnings import Beginnings
 from carrier_memory_sqlite.database import Database, Row
 from carrier_memory_sqlite.embedding import Embeddings, Given
 from carrier_memory_sqlite.kept import Kept
@@ -25,9 +27,7 @@ from carrier_memory_sqlite.people import People
 from carrier_memory_sqlite.prepared import prepared
 from carrier_memory_sqlite.queries import queries
 from carrier_memory_sqlite.recall import Search
-from carrier_memory_sqlite.shelves import Shelf, keys_for, read_shelves, shelf_of
 from carrier_memory_sqlite.transaction import Stored, Transaction
-from carrier_memory_sqlite.words import Asked, plain, read, words_in
 
 if TYPE_CHECKING:
     from carrier_memory_sqlite.vectors import Vectors
@@ -78,6 +78,8 @@ class SqliteMemory(MemoryStore):
         self._shelves: Kept[tuple[str, str, str], tuple[Shelf, ...]] = Kept(KEPT)
         self._talks: Kept[tuple[str, str], Talk] = Kept(TALKS)
         self._unindexed: dict[int, dict[int, str]] = {}  # by shelf: the ids of memories by row
+        self._beginnings = Beginnings(database, self._memory, KEPT)
+        self._search = Search(database.match, database.rows, self._memory, self._beginnings.of)
         self._embeddings = Embeddings(database)
         self._vectors: Vectors | None = None  # of the worker thread
         database.indexed = self.note_indexed
@@ -113,7 +115,7 @@ class SqliteMemory(MemoryStore):
         """Search the shelves whose audience admits the readers: see :mod:`carrier_memory_sqlite.recall`."""
         if query.limit < 1:
             return ()
-        asked = read(query.text, self._speakers(query))
+        asked = read_query(query.text, self._speakers(query))
         shelves = self._admitted(query)
         if not self._database.writable:
             return await self._database.aside(
@@ -125,9 +127,8 @@ class SqliteMemory(MemoryStore):
                 await self._database.write(Transaction.index_now)
             except CarrierError:
                 pass  # the disk is full, say: what was indexed before can be recalled all the same
-        searches = sum(2 if concept.kin else 1 for concept in asked.concepts)
-        if len(shelves) * searches <= SHORT and not query.vector:
-            return Search(self._database.match, self._database.rows, self._memory).run(query, asked, shelves)
+        if len(shelves) * len(asked.sought) <= SHORT and not query.vector:
+            return self._search.run(query, asked, shelves)
         return await self._database.aside(lambda rows: self._search_aside(rows, query, asked, shelves, overlay=False))
 
     async def list(
@@ -200,10 +201,12 @@ class SqliteMemory(MemoryStore):
         self._embeddings.note(stored)
         for row in stored.left:
             self._memories.pop(row, None)
+            self._beginnings.changed(row)
             self._unindexed.get(shelf_of(row), {}).pop(row, None)
             self._talks.clear()  # edits are rare, and whose talk it was in is not known here
         for row, memory in stored.rows.items():
             self._memories[row] = memory
+            self._beginnings.changed(row, talk=memory.kind is MemoryKind.MESSAGE)
             self._unindexed.setdefault(shelf_of(row), {})[row] = memory.id
             if memory.kind is MemoryKind.MESSAGE:
                 self._hear(memory)
@@ -225,6 +228,7 @@ class SqliteMemory(MemoryStore):
         """That somebody is gone: keep nothing in mind of anybody."""
         self.people.clear()
         self._shelves.clear()
+        self._beginnings.clear()
         self._talks.clear()
         self._vectors = None
 
@@ -237,6 +241,7 @@ class SqliteMemory(MemoryStore):
         self.people.clear()
         self._memories.clear()
         self._shelves.clear()
+        self._beginnings.clear()
         self._talks.clear()
         self._unindexed.clear()
         self._embeddings.clear()
@@ -271,7 +276,7 @@ class SqliteMemory(MemoryStore):
 
     def _speakers(self, query: Query) -> frozenset[str]:
         people = self.people.participants(query.room or query.readers.room)
-        return frozenset(words_in(plain(" ".join([query.agent, *(entity.name for entity in people)]))))
+        return speakers([query.agent, *[entity.name for entity in people]])
 
     def _admitted(self, query: Query) -> tuple[Shelf, ...]:
         """The shelves that all of the query's readers may know, those of the room first."""

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from carrier_core import Memory, decode, encode
+from carrier_core.recall import Label, label, prepare
 from carrier_memory_sqlite.packing import deflate, inflate
-from carrier_memory_sqlite.shelves import label
-from carrier_memory_sqlite.words import prepare
 
 
 class Prepared(NamedTuple):
@@ -18,18 +17,20 @@ class Prepared(NamedTuple):
     payload: bytes
     text: str
     traits: int
-    label: tuple[str, int, bytes]
+    label: Label
 
 
 def prepared(memories: Iterable[Memory]) -> tuple[Prepared, ...]:
     """Make memories ready for :meth:`Transaction.store`."""
-    return tuple(
-        Prepared(memory, deflate(encode(memory)), *prepare(memory.text, memory.by_agent), label(memory))
-        for memory in memories
-    )
+    return tuple([_prepared(memory) for memory in memories])
+
+
+def _prepared(memory: Memory) -> Prepared:
+    words, traits = prepare(memory.text, memory.by_agent)
+    return Prepared(memory, deflate(encode(memory)), " ".join(words), traits, label(memory))
 
 
 def words_of(payload: bytes) -> str:
     """What is to be indexed for a stored memory; nothing, if a newer release wrote it in a way unknown here."""
     memory = decode(inflate(payload), object)
-    return prepare(memory.text, by_agent=memory.by_agent)[0] if isinstance(memory, Memory) else ""
+    return " ".join(prepare(memory.text, memory.by_agent).words) if isinstance(memory, Memory) else ""

@@ -26,12 +26,12 @@ from carrier_core import (
     World,
     encode,
 )
+from carrier_core.recall import shelf_of
 from carrier_memory_sqlite.embedding import embedder_of
 from carrier_memory_sqlite.outbox import add_posts, posts
 from carrier_memory_sqlite.packing import deflate
 from carrier_memory_sqlite.prepared import Prepared, prepared
 from carrier_memory_sqlite.queries import queries
-from carrier_memory_sqlite.shelves import shelf_of
 from carrier_memory_sqlite.traces import trace_of
 from carrier_memory_sqlite.transaction import Stored, Transaction
 

@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 import apsw
 
 from carrier_core import Fenced, Memory
+from carrier_core.recall import WORDS_VERSION, keys_of, pack, place_of, shelf_of
 from carrier_memory_sqlite.prepared import Prepared, words_of
 from carrier_memory_sqlite.queries import queries
-from carrier_memory_sqlite.shelves import keys_of, pack, place_of, shelf_of
-from carrier_memory_sqlite.words import WORDS_VERSION
 
 MANY = 20_000
 """Rooms and shelves that are kept in mind; beyond it they are looked up again."""

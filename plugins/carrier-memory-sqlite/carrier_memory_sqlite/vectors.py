@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from carrier_core.recall import Shelf, shelf_of
 from carrier_memory_sqlite.queries import queries
-from carrier_memory_sqlite.shelves import Shelf, shelf_of
 
 EXACT = 128
 """Memories that are compared exactly, the best by their bits."""

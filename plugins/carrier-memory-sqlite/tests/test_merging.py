@@ -40,3 +40,11 @@ async def test_many_segments_become_one_piece_by_piece(scene, tmp_path, monkeypa
         assert await store.memory.recall(scene.query("door code")) == before
     finally:
         await store.close()
+
+
+def test_segments_are_merged_when_they_are_many_or_no_longer_small():
+    assert not merging.worthwhile([])
+    assert not merging.worthwhile([1000])
+    assert not merging.worthwhile([1000, 30, 20])
+    assert merging.worthwhile([30, 1000, 40])
+    assert merging.worthwhile([1000, *[1] * (merging.MANY - 1)])

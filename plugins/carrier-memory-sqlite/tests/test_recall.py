@@ -1,153 +1,119 @@
-"""What people told is found when they ask for it, among sixty other messages and things that look like it."""
+"""What the index of SQLite is asked for; what is recalled of it is told in the tests of the core."""
 
 from __future__ import annotations
 
-import random
-import tomllib
-from pathlib import Path
-from typing import NamedTuple
-
+import apsw
 import pytest
 
-from carrier_core import AGENT, Audience, Entity, Memory, MemoryKind, Part, Provenance, Room, make_id, person
+from carrier_core import Audience, MemoryKind, Readers
+from carrier_core.recall import Indexed, read_query
+from carrier_memory_sqlite.beginnings import LETTERS, SMALL
+from carrier_memory_sqlite.recall import DEEP, MOST, WIDE, expression
 
 pytestmark = pytest.mark.anyio
 
-ANA = Entity.of("local", "ana", name="Ana")
-BEA = Entity.of("local", "bea", name="Bea")
 
-
-class Case(NamedTuple):
-    """A room: what was told in it first, all that was said, and what is asked in the end."""
-
-    room: Room
-    said: Memory
-    conversation: tuple[Memory, ...]
-    questions: tuple[str, ...]
-
-
-def line(room: Room, number: int, text: str) -> Memory:
-    """A message, said by Ana, by Bea or by the agent, as the beginning of the line says."""
-    speaker, by_agent = ANA, False
-    if text.startswith("> "):
-        text, by_agent = text[2:], True
-    elif text.startswith("Bea: "):
-        text, speaker = text[5:], BEA
-    return Memory(
-        make_id("line", room.id, str(number)),
-        "tifa",
-        room.id,
-        MemoryKind.MESSAGE,
-        (Part(text),),
-        1_000_000.0 + number,
-        Provenance((AGENT if by_agent else person(speaker.id),), Audience((room.id,))),
-        entity="" if by_agent else speaker.id,
-        name="Tifa" if by_agent else speaker.name,
-        by_agent=by_agent,
-    )
-
-
-# Facts that answer the same question are not told in one room.
-RIVALS = (
-    ("live", "moved", "grew"),
-    ("work", "job"),
-    ("old", "seven"),
-    ("name", "called", "named"),
-    ("cat", "parrot"),
-    ("band", "cello"),
-    ("food", "vegetarian"),
-)
-
-
-def rivals(one: str, other: str) -> bool:
-    return any(any(word in one for word in group) and any(word in other for word in group) for group in RIVALS)
-
-
-def cases() -> list[Case]:
-    """One room for each fact of ``facts.toml``: told first; then decoys, other facts and chatter, some sixty messages."""
-    data = tomllib.loads((Path(__file__).parent / "facts.toml").read_text("utf-8"))
-    made = []
-    for number, fact in enumerate(data["fact"]):
-        shuffler = random.Random(number)
-        room = Room.of("local", f"room-{number}")
-        others = [other["said"] for other in data["fact"] if other is not fact]
-        others = [other for other in others if not rivals(other, fact["said"])]
-        rest = [*data["chatter"], *fact["decoys"], *shuffler.sample(others, 8)]
-        shuffler.shuffle(rest)
-        conversation = tuple(line(room, at, text) for at, text in enumerate([fact["said"], *rest]))
-        made.append(Case(room, conversation[0], conversation, tuple(fact["asked"])))
-    return made
-
-
-async def ranks(store, scene) -> dict[str, int]:
-    """The rank of the fact for every question; 99 where it is not among the first five."""
-    found: dict[str, int] = {}
-    for case in cases():
-        for entity in (ANA, BEA):
-            await store.memory.connect("tifa", scene.connection(entity, case.room))
-        await store.memory.put(case.conversation)
-        readers = await store.memory.readers(case.room)
-        for question in case.questions:
-            query = scene.query(question, room=case.room.id, readers=readers, speaker=ANA.id)
-            ids = [result.memory.id for result in await store.memory.recall(query)]
-            found[f"{question} <- {case.said.text}"] = ids.index(case.said.id) + 1 if case.said.id in ids else 99
-    return found
-
-
-async def test_facts_are_recalled(store, scene):
-    found = await ranks(store, scene)
-    first = sum(rank == 1 for rank in found.values()) / len(found)
-    print(f"\n{len(found)} questions about {len(cases())} facts: recall@1 {first:.2f}")
-    assert len(cases()) >= 30
-    assert min(len(case.conversation) for case in cases()) >= 60
-    assert {question: rank for question, rank in found.items() if rank > 3} == {}
-    assert first >= 0.8
-
-
-async def test_where_ana_lives_comes_first(store, scene):
-    found = await ranks(store, scene)
-    assert found["Where do I live? <- My name is Ana and I live in Porto."] == 1
-    assert found["What is my name? <- My name is Ana and I live in Porto."] == 1
-
-
-async def said(store, scene, *texts: str) -> None:
-    for number, text in enumerate(texts):
-        await store.memory.put((line(scene.room, number, text),))
-
-
-async def asked(store, scene, text: str, **given: object) -> list[str]:
+async def recalled(store, scene, text: str, **given: object) -> list[str]:
     return [result.memory.text for result in await store.memory.recall(scene.query(text, **given))]
 
 
-async def test_a_question_ranks_below_any_statement(store, scene):
-    await said(store, scene, "Where do I live?", "I live in Porto.", "Where do I live?", "tell me where I live")
-    assert (await asked(store, scene, "Where do I live?"))[0] == "I live in Porto."
+@pytest.fixture
+def searches(store, monkeypatch) -> list[str]:
+    """The words of the searches that are made of the index."""
+    made: list[str] = []
+    match = store.memory._search._search
+    monkeypatch.setattr(
+        store.memory._search, "_search", lambda sql, values: made.append(values[0]) or match(sql, values)
+    )
+    return made
 
 
-async def test_what_the_agent_said_ranks_below_what_people_said(store, scene):
-    await said(store, scene, "I live in Porto.", "> You live in Porto, and I live in your computer.")
-    assert (await asked(store, scene, "Where do I live?"))[0] == "I live in Porto."
-    assert (await asked(store, scene, "Where do you live?"))[0].startswith("You live")
+@pytest.mark.parametrize("count", [DEEP - 1, DEEP + 50, MOST, MOST + 100])
+async def test_of_a_word_that_is_often_said_the_newest_memories_are_found(store, scene, count):
+    await store.memory.put(tuple([scene.memory(f"lighthouse {number}") for number in range(count)]))
+    found = await recalled(store, scene, "lighthouse?", limit=DEEP)
+    assert len(found) == min(count, DEEP)
+    assert set(found) == {f"lighthouse {number}" for number in range(count)[-DEEP:]}
 
 
-async def test_the_one_who_asks_is_preferred_to_others(store, scene):
-    await said(store, scene, "I live in Porto.", "Bea: I live in Oslo.")
-    assert (await asked(store, scene, "Where do I live?", speaker=ANA.id))[0] == "I live in Porto."
-    assert (await asked(store, scene, "Where do I live?", speaker=BEA.id))[0] == "I live in Oslo."
+async def test_a_few_facts_are_not_searched_for_words_that_they_cannot_have(store, scene, searches):
+    fact = scene.memory("Ana plays the cello.", kind=MemoryKind.FACT)
+    await store.memory.put((fact,))
+    assert await recalled(store, scene, "bicycle?") == []
+    assert searches == []
+    assert await recalled(store, scene, "cellos?") == [fact.text]
+    assert len(searches) == 1
 
 
-async def test_somebody_who_is_named_is_preferred(store, scene):
-    await store.memory.connect("tifa", scene.connection(ANA))
-    await store.memory.connect("tifa", scene.connection(BEA))
-    await said(store, scene, "Bea: I live in Oslo.", "I live in Porto.", "My cousin lives in Rome.")
-    assert (await asked(store, scene, "Where does Bea live?"))[0] == "I live in Oslo."
+async def test_facts_that_come_change_and_go_are_found_as_they_are(store, scene):
+    fact = scene.memory("Ana plays the cello.", kind=MemoryKind.FACT)
+    await store.memory.put((fact,))
+    assert await recalled(store, scene, "violin?") == []
+    violin = scene.memory("Ana sold her violin.", kind=MemoryKind.FACT)
+    await store.memory.put((violin,))
+    assert await recalled(store, scene, "violin?") == [violin.text]
+    await store.memory.put((scene.memory("Ana sold her bicycle.", kind=MemoryKind.FACT, key="sold"),))
+    assert await recalled(store, scene, "bicycle?") == ["Ana sold her bicycle."]
+    await store.memory.put((scene.memory("Ana sold her guitar.", kind=MemoryKind.FACT, key="sold"),))
+    assert await recalled(store, scene, "guitar?") == ["Ana sold her guitar."]
+    assert await recalled(store, scene, "bicycle?") == []
+    await store.memory.forget((violin.id,))
+    assert await recalled(store, scene, "violin?") == []
 
 
-async def test_the_newer_of_equals_comes_first(store, scene):
-    await said(store, scene, "I live in Porto.", "I live in Faro.")
-    assert (await asked(store, scene, "Where do I live?"))[0] == "I live in Faro."
+async def test_more_than_a_few_facts_are_always_searched(store, scene, searches):
+    facts = tuple([scene.memory(f"Ana owns lamp {n}.", kind=MemoryKind.FACT) for n in range(SMALL + 1)])
+    await store.memory.put(facts)
+    assert await recalled(store, scene, "bicycle?") == []
+    assert len(searches) == 1
 
 
-async def test_an_answer_that_does_not_repeat_the_question_is_found_by_it(store, scene):
-    await said(store, scene, "Hello.", "> Hello! Which city do you live in?", "Porto.", "> Lovely.")
-    assert "Porto." in (await asked(store, scene, "Which city do I live in?"))[:2]
+async def test_a_fact_in_a_script_without_spaces_is_found_by_a_single_sign(store, scene):
+    fact = scene.memory("私は東京に住んでいます。", kind=MemoryKind.FACT)
+    await store.memory.put((fact,))
+    assert await recalled(store, scene, "京") == [fact.text]
+    assert await recalled(store, scene, "東京") == [fact.text]
+
+
+def test_what_the_index_takes_for_one_word_begins_alike():
+    """So that no search is left out that would have found something."""
+    connection = apsw.Connection(":memory:")
+    stem = connection.fts5_tokenizer("porter", ["unicode61"])
+    words = "dying dies lies spies ties used uses being going does owes aging icing added agreed ability easily only"
+    for word in words.split():
+        (token,) = stem(
+            word.encode(), apsw.FTS5_TOKENIZE_DOCUMENT, None, include_offsets=False, include_colocated=False
+        )
+        assert "".join(token)[:LETTERS] == word[:LETTERS]
+
+
+def test_nothing_that_is_asked_is_an_operator():
+    found = [expression(sought) for sought in read_query('"x" AND (colour* OR NEAR 京)?', ()).sought]
+    assert found
+    assert '"京"*' in found
+    assert all(part.removesuffix("*").strip('"').isalnum() or "\ue000" <= part[1] < "\uf000" for part in found)
+
+
+async def test_in_very_many_rooms_one_search_is_made_of_all(store, scene, searches):
+    ana, rooms = (scene.ana.id,), tuple([f"room {number}" for number in range(WIDE + 2)])
+    for room in rooms:
+        fact = scene.memory(f"lighthouse of {room}", audience=Audience((room,), ana), kind=MemoryKind.FACT)
+        await store.memory.put((fact,))
+    await store.memory.put((scene.memory("a lighthouse elsewhere", audience=Audience(("elsewhere",), ana)),))
+    found = await recalled(store, scene, "lighthouse?", readers=Readers(rooms[0], ana, rooms), limit=100)
+    assert sorted(found) == sorted(f"lighthouse of {room}" for room in rooms)
+    assert len(searches) == 1
+
+
+async def test_an_index_of_another_version_is_made_anew(store, scene, tmp_path, monkeypatch):
+    said = scene.memory("My mum has a lighthouse.")
+    await store.memory.put((said,))
+    await store.close()
+    monkeypatch.setattr("carrier_memory_sqlite.transaction.WORDS_VERSION", 99)
+    for module in ("prepared", "beginnings"):
+        monkeypatch.setattr(
+            f"carrier_memory_sqlite.{module}.prepare", lambda *given: Indexed(["something", "different"], 0)
+        )
+    await store.open(tmp_path / "state")
+    assert await recalled(store, scene, "different?") == [said.text]
+    assert await recalled(store, scene, "lighthouse?") == []

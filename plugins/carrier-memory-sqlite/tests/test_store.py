@@ -227,4 +227,4 @@ async def test_a_read_only_file_system_is_refused_with_a_remedy(tmp_path):
 
 def test_the_package_names_its_files():
     package = Path(schema.__file__).parent
-    assert {entry.name for entry in package.iterdir()} >= {"sql", "migrations", "words", "py.typed"}
+    assert {entry.name for entry in package.iterdir()} >= {"sql", "migrations", "py.typed"}

@@ -23,6 +23,9 @@ SELECT max(row) FROM memories WHERE row BETWEEN ? AND ?
 -- name: next_row
 SELECT row FROM memories WHERE row > ? AND row <= ? ORDER BY row LIMIT 1
 
+-- name: some_rows
+SELECT row FROM memories WHERE row BETWEEN ? AND ? LIMIT ?
+
 -- name: get
 SELECT payload FROM memories WHERE id = ?
 

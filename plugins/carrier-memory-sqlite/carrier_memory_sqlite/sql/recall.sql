@@ -22,6 +22,10 @@ INSERT INTO words (rowid, text) VALUES (?, ?)
 DELETE FROM words WHERE rowid = ?
 
 -- name: match
+-- The limit is put in as a number: SQLite plans a statement anew whenever one that is a parameter is bound.
+SELECT rowid FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rowid LIMIT {most}
+
+-- name: match_newest
 SELECT rowid FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rowid DESC LIMIT ?
 
 -- name: unindex_all
@@ -49,4 +53,11 @@ UPDATE numbers SET words = ?
 SELECT sql FROM sqlite_schema WHERE name = 'words'
 
 -- name: segments
-SELECT count(DISTINCT segid) FROM words_idx
+-- The number of every segment's last page, which is about how many pages it has (page << 1 with a flag beside it).
+WITH RECURSIVE segments (segment) AS (
+    SELECT min(segid) FROM words_idx
+    UNION ALL
+    SELECT (SELECT min(segid) FROM words_idx WHERE segid > segment) FROM segments WHERE segment IS NOT NULL
+)
+SELECT (SELECT pgno >> 1 FROM words_idx WHERE segid = segment ORDER BY term DESC LIMIT 1)
+FROM segments WHERE segment IS NOT NULL

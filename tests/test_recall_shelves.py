@@ -6,13 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carrier_core import EVERYONE, Audience, Readers
-from carrier_memory_sqlite.shelves import (
+from carrier_core.recall.shelves import (
     AGENT,
     QUESTION,
     SELF,
     Shelf,
     keys_for,
     keys_of,
+    last_of,
     length_trait,
     pack,
     place_of,
@@ -29,6 +30,7 @@ def test_a_row_holds_shelf_place_and_traits_and_stands_within_its_shelf(shelf, p
     row = pack(shelf, place, traits)
     assert (shelf_of(row), place_of(row), row & 63) == (shelf, place, traits)
     assert Shelf(shelf, EVERYONE).first < row <= Shelf(shelf, EVERYONE).last < Shelf(shelf + 1, EVERYONE).first
+    assert last_of(row) == Shelf(shelf, EVERYONE).last
     assert row < 2**63
 
 

@@ -1,13 +1,13 @@
 """Where memories stand: the row number that makes every scope a range.
 
 A shelf holds memories of one agent with one audience (messages: of one room too). The number of a memory's row is its
-shelf, its place on the shelf, and a few traits that ranking needs, in one integer::
+shelf, its place on the shelf, and a few traits that ranking needs, in one integer of 63 bits::
 
     shelf 27 bits | place on the shelf 30 bits | traits 6 bits
 
-So the memories that some readers may know are a few ranges of rows. The lists of rows in a full-text index are sorted,
-so a search within a range touches nothing else, however many other rooms there are; neighbours in a conversation have
-neighbouring places; and candidates are ranked without reading them.
+So the memories that some readers may know are a few ranges of rows: an index whose lists of rows are sorted touches nothing
+else, however many other rooms there are. Neighbours in a conversation have neighbouring places, and candidates are ranked
+without reading them.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from carrier_core import Audience, Memory, MemoryKind, Readers
+from carrier_core.messages import Memory, MemoryKind
+from carrier_core.provenance import Audience, Readers
 
-TRAIT_BITS = 6
+TRAIT_BITS, PLACE_BITS = 6, 30
+SHELF_BITS = TRAIT_BITS + PLACE_BITS
 TRAITS = (1 << TRAIT_BITS) - 1
 """All traits of a row."""
-SHELF_BITS = TRAIT_BITS + 30
+PLACES = (1 << PLACE_BITS) - 1
+"""The last place of a shelf."""
 
 QUESTION = 1
 """The text only asks."""
@@ -52,12 +55,21 @@ class Shelf(NamedTuple):
     @property
     def last(self) -> int:
         """The greatest row that can stand on it."""
-        return (self.number + 1 << SHELF_BITS) - 1
+        return last_of(self.first)
+
+
+class Label(NamedTuple):
+    """What tells one shelf of an agent from another: the room of messages, whether they are messages, the audience as it
+    is recorded."""
+
+    room: str
+    messages: bool
+    audience: bytes
 
 
 def read_shelves(rows: Iterable[tuple[int, bytes]]) -> tuple[Shelf, ...]:
     """Shelves from their numbers and recorded audiences."""
-    return tuple(Shelf(number, _audience.decode(audience)) for number, audience in rows)
+    return tuple([Shelf(number, _audience.decode(audience)) for number, audience in rows])
 
 
 def pack(shelf: int, place: int, traits: int) -> int:
@@ -72,7 +84,12 @@ def shelf_of(row: int) -> int:
 
 def place_of(row: int) -> int:
     """The place of a row on its shelf, counted from 1."""
-    return (row >> TRAIT_BITS) & ((1 << 30) - 1)
+    return (row >> TRAIT_BITS) & PLACES
+
+
+def last_of(row: int) -> int:
+    """The greatest row that can stand on the shelf of a row."""
+    return row | (1 << SHELF_BITS) - 1
 
 
 def length_trait(words: int) -> int:
@@ -85,14 +102,15 @@ def words_of(row: int) -> int:
     return (1 << ((row >> _LENGTH_SHIFT) & 7)) * 3 // 4
 
 
-def label(memory: Memory) -> tuple[str, int, bytes]:
-    """What tells one shelf of an agent from another: the room of messages, whether they are messages, the audience."""
+def label(memory: Memory) -> Label:
+    """The shelf that a memory belongs on."""
     messages = memory.kind is MemoryKind.MESSAGE
-    return memory.room if messages else "", int(messages), _encode(memory.provenance.audience)
+    return Label(memory.room if messages else "", messages, _encode(memory.provenance.audience))
 
 
 def keys_of(audience: Audience) -> tuple[str, ...]:
-    """Words of which every reader whom the audience admits knows at least one (see :func:`keys_for`)."""
+    """Words of which every reader whom the audience admits knows at least one (see :func:`keys_for`): a store that finds
+    shelves by them need not look at all."""
     if audience.rooms:
         return audience.rooms[:1]
     return ("",) if audience.persons is None else audience.persons

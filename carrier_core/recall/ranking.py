@@ -11,15 +11,15 @@ from functools import cache
 from math import log
 from typing import NamedTuple
 
-from carrier_memory_sqlite.shelves import (
+from carrier_core.recall.shelves import (
     AGENT,
     LENGTH_MASK,
+    PLACE_BITS,
+    PLACES,
     QUESTION,
     SELF,
     TRAIT_BITS,
     TRAITS,
-    place_of,
-    shelf_of,
     words_of,
 )
 
@@ -45,6 +45,11 @@ WORDS, MEANING = 0.6, 0.4
 better than fusing ranks, and of conversations words alone find more than vectors alone."""
 ALIKE = 0.2
 """The least cosine of a memory that shares no word with the query: texts of nothing in common have less."""
+BESIDE = 64
+"""Memories found by their words, the best, whose vectors are compared too."""
+
+Ranked = list[tuple[float, int]]
+"""Rows with their scores, best first."""
 
 
 class Found(NamedTuple):
@@ -52,29 +57,26 @@ class Found(NamedTuple):
 
     concept: int
     weight: float
-    rows: Sequence[int]
+    rows: list[int]
 
 
-def rank(found: Iterable[Found], *, of_self: bool, of_agent: bool) -> list[tuple[float, int]]:
+def rank(found: Iterable[Found], *, of_self: bool, of_agent: bool) -> Ranked:
     """All rows found, each with its score, best first."""
     lists = list(found)
-    rows = {row >> TRAIT_BITS: row for each in lists for row in each.rows}  # by spot: shelf and place, without traits
-    newest: dict[int, int] = {}
-    for row in sorted(rows.values()):
-        newest[shelf_of(row)] = place_of(row)
-    matched = _matched(lists, rows, sum(newest.values()))
-    ranked = []
-    bearing = _bearing(of_self, of_agent)
-    for spot, row in rows.items():
-        score = matched[spot] * _SHORTER[row & LENGTH_MASK] * bearing[row & TRAITS]
-        ranked.append((score * (1 + RECENT * place_of(row) / newest[shelf_of(row)]), row))
+    spots = {row >> TRAIT_BITS: row for each in lists for row in each.rows}  # shelf and place, without traits
+    newest = {spot >> PLACE_BITS: spot & PLACES for spot in sorted(spots)}  # the last of a shelf stays
+    matched = _matched(lists, spots, sum(newest.values()))
+    weight = _weights(of_self, of_agent)
+    recency = {shelf: RECENT / place for shelf, place in newest.items()}
+    ranked = [
+        (matched[spot] * weight[row & TRAITS] * (1 + recency[spot >> PLACE_BITS] * (spot & PLACES)), row)
+        for spot, row in spots.items()
+    ]
     ranked.sort(reverse=True)
     return ranked
 
 
-def fuse(
-    words: Sequence[tuple[float, int]], cosines: Mapping[int, float], *, of_self: bool, of_agent: bool
-) -> list[tuple[float, int]]:
+def fuse(words: Sequence[tuple[float, int]], cosines: Mapping[int, float], *, of_self: bool, of_agent: bool) -> Ranked:
     """All rows that were found by their words or by their meaning, each with its score (about 1 at most), best first."""
     if not cosines:
         return list(words)
@@ -106,18 +108,26 @@ def _bearing(of_self: bool, of_agent: bool) -> tuple[float, ...]:
     return tuple(weights)
 
 
-def _matched(lists: Iterable[Found], rows: Container[int], total: int) -> dict[int, float]:
+@cache
+def _weights(of_self: bool, of_agent: bool) -> tuple[float, ...]:
+    """For all traits of a message, what a word that it has counts: the less the longer it is."""
+    bearing = _bearing(of_self, of_agent)
+    return tuple([weight * _SHORTER[traits & LENGTH_MASK] for traits, weight in enumerate(bearing)])
+
+
+def _matched(lists: Iterable[Found], spots: Container[int], total: int) -> dict[int, float]:
     """BM25 of every spot. Each concept counts once: by the word itself or its kin, in the message or near to it."""
     by_concept: dict[int, dict[int, float]] = {}
     for concept, weight, numbers in lists:
         best = by_concept.setdefault(concept, {})
         value = weight * _rarity(total, len(numbers))
-        for spot in [number >> TRAIT_BITS for number in numbers]:
+        for number in numbers:
+            spot = number >> TRAIT_BITS
             if best.get(spot, 0.0) < value:
                 best[spot] = value
             for distance, part in NEAR:
                 near = spot + distance
-                if near in rows and best.get(near, 0.0) < value * part:
+                if near in spots and best.get(near, 0.0) < value * part:
                     best[near] = value * part
     matched: dict[int, float] = {}
     for best in by_concept.values():

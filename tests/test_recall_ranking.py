@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from carrier_memory_sqlite.ranking import ALIKE, Found, fuse, rank
-from carrier_memory_sqlite.shelves import AGENT, QUESTION, SELF, length_trait, pack
+from carrier_core.recall.ranking import ALIKE, Found, fuse, rank
+from carrier_core.recall.shelves import AGENT, QUESTION, SELF, length_trait, pack
 
 WORDS = length_trait(8)
 
