@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import msgspec
 
@@ -23,23 +23,22 @@ from carrier_core import (
     Room,
     RoomKind,
     Schedule,
-    StepRecord,
     StoredPart,
-    TurnRecord,
     World,
     decode,
 )
 from carrier_memory_postgres.connections import Link, Row
 from carrier_memory_postgres.outbox import post_of
+from carrier_memory_postgres.packing import inflate
 from carrier_memory_postgres.prompts import parts_of
 from carrier_memory_postgres.queries import queries
+from carrier_memory_postgres.traces import read_records
 from carrier_memory_postgres.vectors import tables
 
 BATCH = 256
 """Entries that are handed out at once."""
 
 _SQL = queries("archive")
-_step = msgspec.json.Decoder(StepRecord)
 
 
 async def batches(link: Link, agent: str) -> AsyncIterator[tuple[Entry, ...]]:
@@ -61,19 +60,19 @@ async def _entries(link: Link, agent: str) -> AsyncIterator[Entry]:
             yield entry(row)
     named: set[str] = set()
     if agent:  # parts belong to nobody: those of an agent are those that its turns name
-        async for row in link.cursor(_SQL["turns"], agent, prefetch=BATCH):
-            named |= parts_of(_turn(row).record)
+        async for handled in _turns(link, agent):
+            named |= parts_of(handled.record)
     async for digest, part in link.cursor(_SQL["parts"], prefetch=BATCH):
         if not agent or digest in named:
-            yield StoredPart(digest, decode(part, Part))
-    async for row in link.cursor(_SQL["turns"], agent, prefetch=BATCH):
-        yield _turn(row)
+            yield StoredPart(digest, decode(inflate(part), Part))
+    async for handled in _turns(link, agent):
+        yield handled
     for name, entry in _AFTER_TURNS.items():
         async for row in link.cursor(_SQL[name], agent, prefetch=BATCH):
             yield entry(row)
     for name, kind in (("schedules", Schedule), ("memories", Memory)):
         async for (payload,) in link.cursor(_SQL[name], agent, prefetch=BATCH):
-            found = decode(payload, object)
+            found = decode(inflate(payload), object)
             if isinstance(found, kind):  # what a newer release wrote in a way unknown here is left out
                 yield found
     for model, table in await tables(link):
@@ -92,13 +91,25 @@ def _queued(row: Row) -> Queued:
     return Queued(agent, room, seq, msgspec.Raw(payload), turn or "", discarded or "")
 
 
-def _turn(row: Row) -> Handled:
-    state, record, activations, step, until, reason, steps = row
-    turn = decode(record, TurnRecord)
-    if state != "finished":
-        turn = msgspec.structs.replace(turn, steps=tuple([_step.decode(each) for each in steps or ()]))
-    parking = Parking(turn.id, turn.agent, turn.room, step, until, reason) if state == "parked" else None
-    return Handled(turn, state, activations, parking)
+async def _turns(link: Link, agent: str) -> AsyncIterator[Handled]:
+    rows: list[Row] = []
+    async for row in link.cursor(_SQL["turns"], agent, prefetch=BATCH):
+        rows.append(row)
+        if len(rows) == BATCH:
+            for handled in await _handled(link, rows):
+                yield handled
+            rows = []
+    for handled in await _handled(link, rows):
+        yield handled
+
+
+async def _handled(link: Link, rows: Sequence[Row]) -> list[Handled]:
+    found = []
+    for row, turn in zip(rows, await read_records(link, [row[:3] for row in rows]), strict=True):
+        state, _, _, activations, step, until, reason = row
+        parking = Parking(turn.id, turn.agent, turn.room, step, until, reason) if state == "parked" else None
+        found.append(Handled(turn, state, activations, parking))
+    return found
 
 
 _BEFORE_PARTS: dict[str, Callable[[Row], Entry]] = {

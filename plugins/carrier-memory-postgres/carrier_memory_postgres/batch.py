@@ -15,8 +15,8 @@ import msgspec
 
 from carrier_core import Connection, Entity, Fenced, Intent, Parking, Room, StepRecord, TurnRecord, World
 from carrier_memory_postgres.connections import Speaker, lock_key
+from carrier_memory_postgres.prepared import Prepared, Stored
 from carrier_memory_postgres.queries import queries
-from carrier_memory_postgres.shelves import Prepared, Stored
 from carrier_memory_postgres.standing import KNOWN_PARTS, Key, Known, Needs, Place, Standing, Writes
 
 T = TypeVar("T", Entity, Room, World)
@@ -53,6 +53,7 @@ class Batch:
         """Lock the places and read what the requests need."""
         all_needs = list(needs)
         await self._lock(sorted({place for each in all_needs for place in each.places}))
+        self.known.outdate(self.generation)
         await self._load_turns([turn for each in all_needs for turn in each.turns])
         keys = sorted({key for each in all_needs for key in each.keys})
         if keys:
@@ -102,7 +103,7 @@ class Batch:
                 standing = self._turns[key] = Standing(key, place, state, activations)
                 standing.generation = self.generation
                 standing.epoch = self._by_number[place].epoch if place in self._by_number else 0
-                standing.steps = set(steps or ())
+                standing.steps = frozenset(steps or ())
                 if state == "parked":
                     standing.parking = Parking(key, agent, room, step, until, reason)
             there = [turn for turn in ids if turn in self._turns]
@@ -202,17 +203,26 @@ class Batch:
         elif key not in self.writes.taken:
             self.writes.rewritten[key] = payload
 
-    def open(self, turn: TurnRecord, place: Place, state: str, record: bytes) -> Standing:
+    def open(self, turn: TurnRecord, place: Place, state: str) -> Standing:
         """A new turn."""
         standing = self._turns[turn.id] = Standing(turn.id, place.number, state, 1)
         self.writes.opened[turn.id] = (place.number, turn.started)
-        self.change(turn, standing, place, record)
+        self.change(turn, standing, place)
         return standing
 
-    def change(self, turn: TurnRecord, standing: Standing, place: Place, record: bytes) -> None:
+    def change(self, turn: TurnRecord, standing: Standing, place: Place) -> None:
         """Write a turn's record, and how it stands."""
-        self.writes.records[turn.id] = (turn.outcome.status.value, record)
+        self.writes.records[turn.id] = turn
         self.touch(standing, place)
+
+    def finish(self, turn: TurnRecord, standing: Standing, place: Place) -> None:
+        """Write the whole record of a turn. Its steps go: the record has them."""
+        if standing.state != "finished":
+            self.writes.finished[turn.id] = None
+        if standing.steps:
+            self._drop_steps(standing)
+        standing.state = "finished"
+        self.change(turn, standing, place)
 
     def touch(self, standing: Standing, place: Place) -> None:
         """Write how a turn stands."""
@@ -223,7 +233,7 @@ class Batch:
         """Record steps that are not there yet; intents of all of them go, or are in doubt."""
         for step, record in steps:
             if step.name not in standing.steps:
-                standing.steps.add(step.name)
+                standing.steps |= {step.name}
                 self.steps[standing.id, step.name] = self.writes.steps[standing.id, step.name] = record
                 if standing.activations:
                     standing.activations = 0
@@ -232,11 +242,10 @@ class Batch:
         for intent in [each for each in standing.intents.values() if each.step in named]:
             self.end(standing, intent, doubted=_in_doubt(self.steps[standing.id, intent.step]))
 
-    def drop_steps(self, standing: Standing) -> None:
-        """Remove the steps of a turn: its record has them."""
+    def _drop_steps(self, standing: Standing) -> None:
         for name in standing.steps:
             self.writes.steps.pop((standing.id, name), None)
-        standing.steps = set()
+        standing.steps = frozenset()
         self.writes.dropped_steps.append(standing.id)
 
     def begin(self, standing: Standing, intent: Intent) -> Intent:
@@ -285,7 +294,7 @@ class Batch:
 
     def committed(self) -> None:
         """Keep in mind what the next batches would have to read again."""
-        known, writes = self.known, self.writes
+        known = self.known
         for turn, standing in self._turns.items():
             if standing.state == "finished":
                 known.turns.pop(turn, None)
@@ -293,7 +302,6 @@ class Batch:
                 known.turns[turn] = standing
         if len(known.parts) > KNOWN_PARTS:
             known.parts.clear()
-        known.parts.update(dict.fromkeys(writes.parts))
         known.settled = known.next_number
         for key, place in self._places.items():
             if place.heard:

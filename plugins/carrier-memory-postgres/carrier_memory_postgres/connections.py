@@ -48,7 +48,9 @@ class Link(Protocol):
     ) -> str:
         """Run a statement, or several without values; returns what the server says of it."""
 
-    def cursor(self, query: str, *values: object, prefetch: int | None = None) -> AsyncIterator[Row]:
+    def cursor(
+        self, query: str, *values: object, prefetch: int | None = None, timeout: float | None = None
+    ) -> AsyncIterator[Row]:
         """The rows of a query, some at a time; in a transaction."""
 
     def transaction(self, *, isolation: str | None = None, readonly: bool = False) -> Any:
@@ -79,6 +81,10 @@ class Unhurried:
         """Run a statement, or several."""
         return await self._link.execute(query, timeout=self._seconds)
 
+    def cursor(self, query: str, *values: object, prefetch: int | None = None) -> AsyncIterator[Row]:
+        """The rows of a query, some at a time."""
+        return self._link.cursor(query, *values, prefetch=prefetch, timeout=self._seconds)
+
 
 class Speaker(Protocol):
     """What a transaction needs of a connection."""
@@ -88,6 +94,9 @@ class Speaker(Protocol):
 
     async def execute(self, query: str) -> str:
         """Run a statement, or several."""
+
+    def cursor(self, query: str, *values: object, prefetch: int | None = None) -> AsyncIterator[Row]:
+        """The rows of a query, some at a time."""
 
 
 class Server:

@@ -12,10 +12,10 @@ from carrier_memory_postgres.batch import Batch
 from carrier_memory_postgres.connections import Link, Pool, Row, Server, closed, leave
 from carrier_memory_postgres.faults import VARIABLE, address, require_url, translate
 from carrier_memory_postgres.partitions import make_ahead
+from carrier_memory_postgres.prepared import Stored
 from carrier_memory_postgres.queries import queries
 from carrier_memory_postgres.schema import migrate, namespace_of_vectors, require_current
 from carrier_memory_postgres.settings import Settings
-from carrier_memory_postgres.shelves import Stored
 from carrier_memory_postgres.standing import Needs
 from carrier_memory_postgres.writer import Writer
 

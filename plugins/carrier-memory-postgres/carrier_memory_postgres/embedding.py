@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from carrier_core import Memory, Query, decode
 from carrier_memory_postgres.connections import Link, Row
 from carrier_memory_postgres.database import Database
+from carrier_memory_postgres.packing import inflate
 from carrier_memory_postgres.queries import queries
 from carrier_memory_postgres.vectors import Given, Table, add_vectors, build_index, find_table, make_table, nearest
 
@@ -48,7 +49,7 @@ class Embeddings:
         self._given = {}
         found: list[Memory] = []
         for _, payload in rows:
-            memory = decode(payload, object)
+            memory = decode(inflate(payload), object)
             if isinstance(memory, Memory):
                 self._given[memory.id] = _hash(payload)
                 found.append(memory)

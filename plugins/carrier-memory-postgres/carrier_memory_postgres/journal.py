@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-import msgspec
-
-from carrier_core import InboundRow, Intent, OpenTurn, Parking, Part, StepRecord, StoredPart, TurnRecord, decode
-from carrier_memory_postgres.connections import Row
+from carrier_core import InboundRow, Intent, OpenTurn, Parking, Part, StoredPart, TurnRecord, decode
+from carrier_memory_postgres.connections import Link
 from carrier_memory_postgres.database import Database
 from carrier_memory_postgres.inbound import Inbounds
 from carrier_memory_postgres.memory import PostgresMemory
 from carrier_memory_postgres.outbox import Outbox
+from carrier_memory_postgres.packing import inflate
 from carrier_memory_postgres.queries import queries
 from carrier_memory_postgres.schedules import Schedules
+from carrier_memory_postgres.traces import read_records
 from carrier_memory_postgres.turns import Turns
 
 _SQL = queries("turns")
-_step = msgspec.json.Decoder(StepRecord)
 
 
 class PostgresJournal(Inbounds, Turns, Outbox, Schedules):
@@ -33,9 +30,7 @@ class PostgresJournal(Inbounds, Turns, Outbox, Schedules):
         if not rows:
             return None
         state, record, activations, agent, room, step, until, reason, steps, inbound, intents = rows[0]
-        found = decode(record, TurnRecord)
-        if state != "finished":
-            found = msgspec.structs.replace(found, steps=_steps(steps))
+        found = (await self._database.pool.run(lambda link: read_records(link, [(state, record, steps)])))[0]
         payloads = {row[0]: row[1] for row in inbound or ()}
         parking = Parking(turn, agent, room, step, until, reason) if state == "parked" else None
         return OpenTurn(
@@ -53,32 +48,28 @@ class PostgresJournal(Inbounds, Turns, Outbox, Schedules):
 
     async def turn(self, turn: str) -> TurnRecord | None:
         """The exact id before any beginning; None where a beginning fits several."""
-        rows = await self._database.rows(_SQL["turn"], turn)
-        if not rows and turn:
-            rows = await self._database.rows(_SQL["turns_like"], turn, turn + "\U0010ffff")
-        return _turns(rows)[0] if len(rows) == 1 else None
+        found = await self._records("turn", turn)
+        if not found and turn:
+            found = await self._records("turns_like", turn, turn + "\U0010ffff")
+        return found[0] if len(found) == 1 else None
 
     async def turns(
         self, *, agent: str = "", room: str = "", status: str = "", limit: int = 20
     ) -> tuple[TurnRecord, ...]:
         """By the order of their opening."""
-        if agent or room:
-            return _turns(await self._database.rows(_SQL["turns_of"], agent, room, status, limit))
-        return _turns(await self._database.rows(_SQL["turns"], status, limit))
+        if room:
+            return await self._records("turns_of_room", room, agent, status, limit)
+        if agent:
+            return await self._records("turns_of_agent", agent, status, limit)
+        return await self._records("turns", status, limit)
 
     async def parts(self, digests: tuple[str, ...]) -> tuple[StoredPart, ...]:
         """In the order asked for."""
         rows = await self._database.rows(_SQL["parts"], list(digests))
-        return tuple([StoredPart(digest, decode(part, Part)) for digest, part in rows])
+        return tuple([StoredPart(digest, decode(inflate(part), Part)) for digest, part in rows])
 
+    async def _records(self, name: str, *values: object) -> tuple[TurnRecord, ...]:
+        async def read(link: Link) -> tuple[TurnRecord, ...]:
+            return tuple(await read_records(link, await link.fetch(_SQL[name], *values)))
 
-def _turns(rows: Iterable[Row]) -> tuple[TurnRecord, ...]:
-    found = []
-    for state, record, steps in rows:
-        turn = decode(record, TurnRecord)
-        found.append(turn if state == "finished" else msgspec.structs.replace(turn, steps=_steps(steps)))
-    return tuple(found)
-
-
-def _steps(records: Iterable[bytes] | None) -> tuple[StepRecord, ...]:
-    return tuple([_step.decode(record) for record in records or ()])
+        return await self._database.pool.run(read)

@@ -23,13 +23,13 @@ from carrier_memory_postgres.connections import Row
 from carrier_memory_postgres.database import Database
 from carrier_memory_postgres.embedding import Embeddings
 from carrier_memory_postgres.kept import Kept
+from carrier_memory_postgres.packing import inflate
 from carrier_memory_postgres.people import People
+from carrier_memory_postgres.prepared import Stored, prepared
 from carrier_memory_postgres.queries import queries
 from carrier_memory_postgres.recall import Search
-from carrier_memory_postgres.shelves import Stored
 from carrier_memory_postgres.standing import Needs
 from carrier_memory_postgres.storing import forget_memories
-from carrier_memory_postgres.words import prepared
 
 TALKS, TALK = 512, 40
 """Rooms whose last messages are kept in mind, and how many of each at least: more than a prompt shows."""
@@ -193,5 +193,5 @@ class PostgresMemory(MemoryStore):
 
 def _memories(rows: Iterable[Row]) -> tuple[Memory, ...]:
     """The memories of records; one that a newer release wrote in a way unknown here is left out."""
-    found = (decode(payload, object) for (payload,) in rows)
+    found = (decode(inflate(payload), object) for (payload,) in rows)
     return tuple([memory for memory in found if isinstance(memory, Memory)])

@@ -10,6 +10,7 @@ from carrier_core import Intent, Journal, Outgoing, ReplyPart, Sending, decode, 
 from carrier_memory_postgres.batch import Batch
 from carrier_memory_postgres.connections import Row
 from carrier_memory_postgres.database import Database
+from carrier_memory_postgres.packing import deflate, inflate
 from carrier_memory_postgres.queries import queries
 from carrier_memory_postgres.standing import Key, Needs
 
@@ -60,7 +61,7 @@ class Outbox(Journal):
 
 def posts(outbox: Iterable[Outgoing]) -> list[Post]:
     """Reply parts made ready for :func:`add_posts`: the place that each is for, its record, its progress."""
-    return [((post.part.agent, post.part.room.id), encode(post.part), post) for post in outbox]
+    return [((post.part.agent, post.part.room.id), deflate(encode(post.part)), post) for post in outbox]
 
 
 def add_posts(batch: Batch, ready: Iterable[Post]) -> None:
@@ -90,4 +91,4 @@ def post_of(row: Row) -> Outgoing:
     """The reply part of a row."""
     payload, state, attempts, due, deadline, at, native, error = row
     times = (due or _NEVER, deadline or _NEVER, at or _NEVER)
-    return Outgoing(decode(payload, ReplyPart), Sending(state), attempts, *times, native, error)
+    return Outgoing(decode(inflate(payload), ReplyPart), Sending(state), attempts, *times, native, error)

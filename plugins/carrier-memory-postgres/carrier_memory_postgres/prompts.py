@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from carrier_core import StepRecord, TurnRecord
+from carrier_core import TurnRecord
 
 
 class _Value(msgspec.Struct):
@@ -23,19 +23,6 @@ class _Composition(msgspec.Struct):
     messages: tuple[_Line, ...] = ()
 
 
-class _Named(msgspec.Struct):
-    """A turn, as far as it names parts and memories."""
-
-    parts: tuple[str, ...] = ()
-    memories: tuple[str, ...] = ()
-    steps: tuple[StepRecord, ...] = ()
-
-
-class _Record(msgspec.Struct):
-    data: _Named
-
-
-_record = msgspec.json.Decoder(_Record)
 _value = msgspec.json.Decoder(_Value)
 _composition = msgspec.json.Decoder(_Composition)
 
@@ -57,9 +44,3 @@ def parts_in(value: msgspec.Raw) -> set[str]:
         return set()
     composition = _composition.decode(recorded.data)
     return {*composition.state}.union(*[line.parts for line in composition.messages])
-
-
-def names_in(record: bytes) -> set[str]:
-    """The hashes of the parts, and the ids of the memories, that the record of a turn names. Reads no more of it."""
-    turn = _record.decode(record).data
-    return {*turn.parts, *turn.memories}.union(*[parts_in(step.value) for step in turn.steps])

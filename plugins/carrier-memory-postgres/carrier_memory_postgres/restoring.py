@@ -27,11 +27,14 @@ from carrier_core import (
     encode,
 )
 from carrier_memory_postgres.batch import Batch
+from carrier_memory_postgres.packing import deflate
+from carrier_memory_postgres.parts import hashed, store_parts
+from carrier_memory_postgres.prepared import prepared
 from carrier_memory_postgres.queries import queries
 from carrier_memory_postgres.standing import Key, Needs
 from carrier_memory_postgres.storing import next_numbers, store_memories
+from carrier_memory_postgres.traces import packed
 from carrier_memory_postgres.vectors import add_vectors, make_table
-from carrier_memory_postgres.words import prepared
 from carrier_memory_postgres.writing import entity_row, progress, room_row, world_row
 
 _SQL = queries("archive")
@@ -93,17 +96,22 @@ async def _inbound(batch: Batch, entries: list[Queued]) -> int:
     return len(await batch.link.fetch(_SQL["add_inbound"], *_columns(rows)))
 
 
+async def _parts(batch: Batch, entries: list[StoredPart]) -> int:
+    there = await hashed(batch.link, (entry.digest for entry in entries), entries)
+    return len(await store_parts(batch.link, entries, there))
+
+
 async def _turns(batch: Batch, entries: list[Handled]) -> int:
+    shown = await hashed(batch.link, {digest for entry in entries for digest in entry.record.parts})
     rows = []
     for entry, number in zip(entries, await next_numbers(batch, len(entries)), strict=True):
         turn, parking = entry.record, entry.parking
         place = batch.place(turn.agent, turn.room).number
-        bare = turn if entry.state == "finished" else msgspec.structs.replace(turn, steps=())
+        is_over = entry.state == "finished"
+        record = deflate(packed(turn if is_over else msgspec.structs.replace(turn, steps=()), shown))
         waits = (None, None, None) if parking is None else (parking.step, parking.until, parking.reason)
         status = turn.outcome.status.value
-        rows.append(
-            (turn.id, number, place, turn.started, entry.state, entry.activations, status, encode(bare), *waits)
-        )
+        rows.append((turn.id, number, place, turn.started, entry.state, entry.activations, status, record, *waits))
     new = {row[0] for row in await batch.link.fetch(_SQL["add_turns"], *_columns(rows))}
     steps = [
         (entry.record.id, step.name, _encode(step))
@@ -120,7 +128,7 @@ async def _posts(batch: Batch, entries: list[Outgoing]) -> int:
     rows = []
     for post in entries:
         place = batch.place(post.part.agent, post.part.room.id).number
-        rows.append((post.part.key, place, post.part.turn, encode(post.part), *progress(post)))
+        rows.append((post.part.key, place, post.part.turn, deflate(encode(post.part)), *progress(post)))
     return len(await batch.link.fetch(_SQL["add_posts"], *_columns(rows)))
 
 
@@ -159,7 +167,7 @@ _KINDS: dict[type, Callable[[Batch, list[Any]], Awaitable[int]]] = {
     Place: _places,
     Heard: _by("add_heard", msgspec.structs.astuple),
     Queued: _inbound,
-    StoredPart: _by("add_parts", lambda part: (part.digest, encode(part.part))),
+    StoredPart: _parts,
     Handled: _turns,
     Intent: _by("add_intents", msgspec.structs.astuple),
     Outgoing: _posts,

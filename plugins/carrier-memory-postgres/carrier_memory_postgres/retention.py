@@ -7,15 +7,16 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from carrier_core import Retention, StepRecord, TurnRecord, decode
+from carrier_core import Retention, StepRecord
 from carrier_memory_postgres.batch import Batch
-from carrier_memory_postgres.connections import Speaker
 from carrier_memory_postgres.database import Database
+from carrier_memory_postgres.packing import inflate
 from carrier_memory_postgres.partitions import detach, drop_detached, over
-from carrier_memory_postgres.prompts import names_in, parts_in, parts_of
+from carrier_memory_postgres.prompts import parts_in
 from carrier_memory_postgres.queries import queries
 from carrier_memory_postgres.standing import Needs
 from carrier_memory_postgres.storing import forget_memories
+from carrier_memory_postgres.traces import names_in
 
 DAY = 86_400.0
 TURN = "turn"
@@ -91,37 +92,43 @@ class Retainer:
         return await self._database.write(Needs(), lambda batch: count[0], alone=remove)
 
     async def _sweep(self) -> None:
-        """Remove the orphaned parts that no turn names. All records are read for that, beside the writer; those of turns
-        that began or went on meanwhile are read again in the transaction that removes."""
-        orphans = {row[0] for row in await self._database.rows(_SQL["orphans"])}
+        """Remove the orphaned parts that no turn names. The records of all turns that have finished are read for that, beside
+        the writer; those that have not, or did so meanwhile, in the transaction that removes."""
+        rows = self._database.rows
+        orphans: dict[str, int | None] = dict(await rows(_SQL["orphans"]))
         if not orphans:
             return
-        left, last = set(orphans), -1
-        while rows := await self._database.rows(_SQL["records"], last, SCANNED):
-            last = rows[-1][0]
-            for _, record in rows:
-                left -= names_in(record)
+        began = [key for (key,) in await rows(_SQL["open"])]
+        left, last = dict(orphans), -1
+        while found := await rows(_SQL["records"], last, SCANNED):
+            last = found[-1][0]
+            _keep(left, [record for _, record in found])
 
         async def remove(batch: Batch) -> None:
-            named = await named_by_open_turns(batch.link)
-            while rows := await batch.link.fetch(_SQL["records"], last, SCANNED):
-                for _, record in rows:
-                    named |= names_in(record)
-                if len(rows) < SCANNED:
-                    break
-            await batch.link.fetch(_SQL["drop_parts"], sorted(left - named))
-            await batch.link.fetch(_SQL["no_orphans"], sorted(orphans))
-            batch.known.parts.clear()
+            fetch = batch.link.fetch
+            open_now = [key for (key,) in await fetch(_SQL["open"])]
+            _keep(left, [record for (record,) in await fetch(_SQL["of"], began + open_now)])
+            for (step,) in await fetch(_SQL["steps"]):
+                for digest in parts_in(_step.decode(step).value):
+                    left.pop(digest, None)
+            since = last
+            while found := await fetch(_SQL["records"], since, SCANNED):
+                since = found[-1][0]
+                _keep(left, [record for _, record in found])
+            await fetch(_SQL["drop_parts"], sorted(left))
+            await fetch(_SQL["no_orphans"], sorted(orphans))
+            batch.generation = (await fetch(_SQL["outdate"]))[0][0]
 
         await self._database.write(Needs(), lambda batch: None, alone=remove)
 
 
-async def named_by_open_turns(link: Speaker) -> set[str]:
-    """The parts that are named in the steps of turns that are not finished."""
-    named: set[str] = set()
-    for (record,) in await link.fetch(_SQL["steps"]):
-        named |= parts_in(_step.decode(record).value)
-    return named
+def _keep(orphans: dict[str, int | None], records: Iterable[bytes]) -> None:
+    """Take those parts out that records name."""
+    digests = {number: digest for digest, number in orphans.items()}
+    for record in records:
+        names = names_in(inflate(record))
+        for digest in names.parts.union(digests[number] for number in names.numbers if number in digests):
+            orphans.pop(digest, None)
 
 
 async def drop_turns(batch: Batch, ids: Iterable[str]) -> Counter[str]:
@@ -132,11 +139,13 @@ async def drop_turns(batch: Batch, ids: Iterable[str]) -> Counter[str]:
         return gone
     fetch = batch.link.fetch
     named: set[str] = set()
+    numbers: set[int] = set()
     rows: list[tuple[int, int]] = []
     for place, record in await fetch(_SQL["turns"], keys):
-        turn = decode(record, TurnRecord)
-        named |= parts_of(turn)
-        rows += [(place, seq) for seq in turn.superseded]
+        names = names_in(inflate(record))
+        named |= names.parts
+        numbers.update(names.numbers)
+        rows += [(place, seq) for seq in names.superseded]
     for (record,) in await fetch(_SQL["steps_of"], keys):
         named |= parts_in(_step.decode(record).value)
     gone["inbound"] += len(await fetch(_SQL["drop_inbound"], keys))
@@ -148,7 +157,7 @@ async def drop_turns(batch: Batch, ids: Iterable[str]) -> Counter[str]:
         count = len(await fetch(_SQL[f"drop_{sort}"], keys))
         if sort != "steps":
             gone[sort] += count
-    await fetch(_SQL["orphan"], sorted(named))
+    await fetch(_SQL["orphan"], sorted(named), sorted(numbers))
     batch.known.turns.clear()
     batch.generation = (await fetch(_SQL["outdate"]))[0][0]
     return gone

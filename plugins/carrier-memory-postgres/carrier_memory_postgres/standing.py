@@ -6,14 +6,15 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any, NamedTuple
 
-from carrier_core import Entity, Intent, Outgoing, Parking, Room, World
+from carrier_core import Entity, Intent, Outgoing, Parking, Room, StoredPart, TurnRecord, World
 from carrier_memory_postgres.kept import Kept
-from carrier_memory_postgres.shelves import Prepared
+from carrier_memory_postgres.parts import Shown
+from carrier_memory_postgres.prepared import Prepared
 
 KNOWN_TURNS = 20_000
 """Turns that are kept in mind between the batches that change them."""
 KNOWN_PARTS = 16_384
-"""Parts of prompts that are remembered to be stored: most of a prompt was in the one before."""
+"""Parts of prompts whose numbers are kept in mind: most of a prompt was in the one before."""
 
 Key = tuple[str, str]
 
@@ -54,7 +55,7 @@ class Standing:
         self.state = state
         self.activations = activations
         self.parking: Parking | None = None
-        self.steps: set[str] = set()
+        self.steps: frozenset[str] = frozenset()
         self.intents: dict[str, Intent] = {}
         self.epoch = self.generation = 0
 
@@ -68,7 +69,8 @@ class Writes:
         self.taken: dict[tuple[int, int], tuple[str | None, str | None]] = {}
         self.rewritten: dict[tuple[int, int], bytes] = {}
         self.opened: dict[str, tuple[int, float]] = {}  # place and start of turns that are new
-        self.records: dict[str, tuple[str, bytes]] = {}  # status and record
+        self.records: dict[str, TurnRecord] = {}
+        self.finished: dict[str, None] = {}  # turns that were not before
         self.standings: dict[str, Standing] = {}
         self.steps: dict[Key, bytes] = {}
         self.dropped_steps: list[str] = []
@@ -77,7 +79,7 @@ class Writes:
         self.doubted: dict[str, None] = {}
         self.posts: dict[str, tuple[int, str, bytes, Outgoing]] = {}
         self.delivered: dict[str, tuple[int | None, Outgoing]] = {}
-        self.parts: dict[str, bytes] = {}
+        self.parts: dict[str, StoredPart] = {}
         self.memories: list[Prepared] = []
         self.schedules: dict[str, tuple[str, float, bytes] | None] = {}
         self.leases: dict[str, float] = {}
@@ -95,8 +97,9 @@ class Known:
         self.turns: Kept[str, Standing] = Kept(KNOWN_TURNS)
         self.shelves: Kept[tuple[str, str, bool, bytes], int] = Kept(KNOWN_TURNS)
         self.partitions: set[tuple[str, int]] = set()
-        self.parts: dict[str, None] = {}
+        self.parts: dict[str, Shown] = {}
         self.lost: Kept[Hashable, Any] = Kept(10_000)  # answers that nobody was told
+        self._generation = 0
         self.next_number = self.last_number = 0
         self.settled = 0  # what this writer has numbered and not committed is numbered from here on
 
@@ -105,6 +108,12 @@ class Known:
         for kept in (self.turns, self.shelves, self.partitions, self.parts):
             kept.clear()
         self.renumber()
+
+    def outdate(self, generation: int) -> None:
+        """Forget the numbers of parts if some may have been removed since they were learned."""
+        if generation != self._generation:
+            self._generation = generation
+            self.parts.clear()
 
     def renumber(self) -> None:
         """Take new numbers from now on. Where a room is taken over from another owner, what is opened there from now on has

@@ -9,11 +9,11 @@ from carrier_core import Entry, Retention, Store
 from carrier_memory_postgres.archive import batches
 from carrier_memory_postgres.batch import Batch
 from carrier_memory_postgres.database import Database
-from carrier_memory_postgres.forgetting import forget_person
+from carrier_memory_postgres.forgetting import find, forget_person
 from carrier_memory_postgres.journal import PostgresJournal
 from carrier_memory_postgres.memory import PostgresMemory
 from carrier_memory_postgres.restoring import needs_of, take_in
-from carrier_memory_postgres.retention import Retainer
+from carrier_memory_postgres.retention import LONG, Retainer
 from carrier_memory_postgres.settings import Settings
 from carrier_memory_postgres.standing import Needs
 
@@ -62,12 +62,13 @@ class PostgresStore(Store):
         return await self._database.write(needs_of(entries), lambda batch: new[0], alone=restore)
 
     async def forget_person(self, entity: str) -> dict[str, int]:
-        """In one transaction."""
+        """Removed in one transaction."""
         gone: dict[str, int] = {}
+        found = await self._database.apart("forgetting", LONG, lambda link: find(link, entity))
 
         async def forget(batch: Batch) -> None:
             gone.clear()
-            gone.update(await forget_person(batch, entity))
+            gone.update(await forget_person(batch, entity, found))
 
         return await self._database.write(Needs(), lambda batch: dict(gone), alone=forget)
 

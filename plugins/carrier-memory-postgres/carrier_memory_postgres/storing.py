@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from carrier_core.recall import keys_of, pack, place_of, shelf_of
 from carrier_memory_postgres.batch import Batch
+from carrier_memory_postgres.lexemes import shelf_word
+from carrier_memory_postgres.packing import deflate
 from carrier_memory_postgres.partitions import ensure_partitions
+from carrier_memory_postgres.prepared import Label, Prepared
 from carrier_memory_postgres.queries import queries
-from carrier_memory_postgres.shelves import Label, Prepared, keys_of, pack, place_of, shelf_of
-from carrier_memory_postgres.words import shelf_word
 
 BLOCK = 1000
 """Numbers that a writer takes at once."""
@@ -63,7 +65,7 @@ async def store_memories(batch: Batch) -> None:
                 memory.agent,
                 memory.kind.value,
                 memory.entity,
-                each.payload,
+                deflate(each.payload),
                 words,
                 key,
             )

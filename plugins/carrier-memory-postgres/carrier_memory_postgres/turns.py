@@ -17,16 +17,14 @@ from carrier_core import (
     StepRecord,
     StoredPart,
     TurnRecord,
-    encode,
 )
 from carrier_memory_postgres.batch import Batch
 from carrier_memory_postgres.database import Database
 from carrier_memory_postgres.memory import PostgresMemory
 from carrier_memory_postgres.outbox import Post, add_posts, deliver_posts, posts
+from carrier_memory_postgres.prepared import Prepared, prepared
 from carrier_memory_postgres.queries import queries
-from carrier_memory_postgres.shelves import Prepared
 from carrier_memory_postgres.standing import Key, Needs, Place, Standing
-from carrier_memory_postgres.words import prepared
 
 T = TypeVar("T")
 
@@ -36,11 +34,10 @@ _step = msgspec.json.Decoder(StepRecord)
 
 
 class Beside(NamedTuple):
-    """What is written beside a turn, made ready before the batch: steps with their records, parts with theirs, memories,
-    reply parts."""
+    """What is written beside a turn, made ready before the batch: steps with their records, parts, memories, reply parts."""
 
     steps: list[tuple[StepRecord, bytes]]
-    parts: list[tuple[str, bytes]]
+    parts: tuple[StoredPart, ...]
     memories: tuple[Prepared, ...]
     posts: list[Post]
 
@@ -62,7 +59,7 @@ class Turns(Journal):
         self, turn: TurnRecord, epoch: int, connection: Connection | None, memories: tuple[Memory, ...]
     ) -> bool:
         """Where the turn is there already, nothing of it is written again."""
-        record, beside = _bare(turn), self._beside(memories=memories)
+        turn, beside = _bare(turn), self._beside(memories=memories)
         people = self._memory.people
         news = people.news(turn.agent, connection)
         key = ("open", turn.id)
@@ -72,7 +69,7 @@ class Turns(Journal):
             if batch.standing(turn.id) is not None:
                 batch.answered.append(key)
                 return bool(batch.known.lost.get(key))
-            batch.open(turn, place, "running", record)
+            batch.open(turn, place, "running")
             _take(batch, place, turn)
             batch.hear(beside.memories)
             return news is not None and batch.join(turn.agent, news)
@@ -97,7 +94,7 @@ class Turns(Journal):
             batch.touch(standing, place)
             return standing.activations
 
-        return await self._go_on(turn, Beside([], [], (), []), activate)
+        return await self._go_on(turn, Beside([], (), (), []), activate)
 
     async def begin_step(
         self,
@@ -147,7 +144,7 @@ class Turns(Journal):
         outbox: tuple[Outgoing, ...] = (),
     ) -> None:
         """A turn that has ended by now does not wait for anybody."""
-        record, beside = _bare(turn), self._beside(steps, parts, memories, outbox)
+        turn, beside = _bare(turn), self._beside(steps, parts, memories, outbox)
 
         def park(batch: Batch) -> None:
             place, standing = batch.open_turn(turn, epoch)
@@ -157,13 +154,13 @@ class Turns(Journal):
             for intent in [each for each in standing.intents.values() if not each.in_doubt]:
                 batch.end(standing, intent, doubted=False)
             standing.state, standing.parking = "parked", parking
-            batch.change(turn, standing, place, record)
+            batch.change(turn, standing, place)
 
         await self._go_on(turn, beside, park)
 
     async def unpark(self, turn: TurnRecord, epoch: int, answer: StepRecord, seq: int | None = None) -> bool:
         """The answer is a step like others."""
-        record, beside = _bare(turn), self._beside((answer,))
+        turn, beside = _bare(turn), self._beside((answer,))
         seqs = () if seq is None else (seq,)
         key = ("unpark", turn.id, answer.name, seq)
 
@@ -178,7 +175,7 @@ class Turns(Journal):
                 return False
             _write(batch, place, standing, beside)
             standing.state, standing.parking = "running", None
-            batch.change(turn, standing, place, record)
+            batch.change(turn, standing, place)
             batch.take(place, seqs, turn=turn.id)
             return True
 
@@ -193,20 +190,20 @@ class Turns(Journal):
         outbox: tuple[Outgoing, ...],
     ) -> None:
         """Completing a turn again changes nothing; a turn that was never opened is written as it ended."""
-        record, beside = _bare(turn), self._beside((), parts, memories, outbox)
+        turn, beside = _bare(turn), self._beside((), parts, memories, outbox)
 
         def end(batch: Batch) -> None:
             place = batch.claimed(turn.agent, turn.room, epoch)
             standing = batch.standing(turn.id)
             if standing is None:
-                standing = batch.open(turn, place, "completed", record)
+                standing = batch.open(turn, place, "completed")
             elif standing.state in ("completed", "finished"):
                 return
             else:
                 for intent in [each for each in standing.intents.values() if not each.in_doubt]:
                     batch.end(standing, intent, doubted=False)
                 standing.state, standing.parking = "completed", None
-                batch.change(turn, standing, place, record)
+                batch.change(turn, standing, place)
             _take(batch, place, turn)
             _write(batch, place, standing, beside)
 
@@ -216,16 +213,13 @@ class Turns(Journal):
         self, turn: TurnRecord, epoch: int, memories: tuple[Memory, ...], outbox: tuple[Outgoing, ...]
     ) -> None:
         """The record has the steps from now on."""
-        record, beside = encode(turn), self._beside(memories=memories)
+        beside = self._beside(memories=memories)
 
         def finish(batch: Batch) -> None:
             place = batch.claimed(turn.agent, turn.room, epoch)
             standing = batch.standing(turn.id)
             if standing is not None and standing.state in ("completed", "finished"):
-                if standing.steps:
-                    batch.drop_steps(standing)
-                standing.state = "finished"
-                batch.change(turn, standing, place, record)
+                batch.finish(turn, standing, place)
             deliver_posts(batch, outbox)
             batch.hear(beside.memories)
 
@@ -249,15 +243,15 @@ class Turns(Journal):
     ) -> Beside:
         return Beside(
             [(step, _encode(step)) for step in steps],
-            [(part.digest, encode(part.part)) for part in parts],
+            tuple(parts),
             prepared(memories),
             posts(outbox),
         )
 
 
-def _bare(turn: TurnRecord) -> bytes:
+def _bare(turn: TurnRecord) -> TurnRecord:
     """The record of a turn without its steps: until it is finished these have rows of their own."""
-    return encode(msgspec.structs.replace(turn, steps=()) if turn.steps else turn)
+    return msgspec.structs.replace(turn, steps=()) if turn.steps else turn
 
 
 def _take(batch: Batch, place: Place, turn: TurnRecord) -> None:
@@ -268,9 +262,8 @@ def _take(batch: Batch, place: Place, turn: TurnRecord) -> None:
 def _write(batch: Batch, place: Place, standing: Standing, beside: Beside) -> None:
     if beside.steps:
         batch.record(standing, place, beside.steps)
-    for digest, record in beside.parts:
-        if digest not in batch.known.parts:
-            batch.writes.parts.setdefault(digest, record)
+    for part in beside.parts:
+        batch.writes.parts.setdefault(part.digest, part)
     batch.hear(beside.memories)
     add_posts(batch, beside.posts)
 

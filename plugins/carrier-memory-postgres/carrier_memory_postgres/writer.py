@@ -20,8 +20,8 @@ from carrier_core import CarrierError, Unavailable
 from carrier_memory_postgres.batch import Batch
 from carrier_memory_postgres.connections import FIRST, LONGEST, Link, Server, Unhurried, leave, lock_key
 from carrier_memory_postgres.faults import AGAIN, is_gone, translate
+from carrier_memory_postgres.prepared import Stored
 from carrier_memory_postgres.queries import queries
-from carrier_memory_postgres.shelves import Stored
 from carrier_memory_postgres.standing import Known, Needs
 from carrier_memory_postgres.writing import write
 

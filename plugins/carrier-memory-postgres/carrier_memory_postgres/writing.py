@@ -8,8 +8,11 @@ from typing import Any
 from carrier_core import Entity, Outgoing, Room, World
 from carrier_memory_postgres.batch import Batch
 from carrier_memory_postgres.connections import lock_key
+from carrier_memory_postgres.packing import deflate
+from carrier_memory_postgres.parts import hashed, store_parts
 from carrier_memory_postgres.queries import queries
 from carrier_memory_postgres.storing import next_numbers, store_memories
+from carrier_memory_postgres.traces import packed
 
 _SQL = queries("writing")
 
@@ -61,27 +64,47 @@ async def _write_queue(batch: Batch) -> None:
 
 async def _write_turns(batch: Batch) -> None:
     writes, fetch = batch.writes, batch.link.fetch
-    changed, opened = [], []
+    await _store_parts(batch)
+    changed: list[tuple[Any, ...]] = []
+    opened: list[tuple[Any, ...]] = []
+    finished: list[tuple[Any, ...]] = []
+    amended: list[tuple[Any, ...]] = []
     for turn, standing in writes.standings.items():
-        parking = standing.parking
+        parking, record = standing.parking, writes.records.get(turn)
         waits = (parking.step, parking.until, parking.reason) if parking is not None else (None, None, None)
-        status, record = writes.records.get(turn, (None, None))
+        status = record.outcome.status.value if record is not None else None
+        text = packed(record, batch.known.parts) if record is not None else None
         if turn in writes.opened:
-            opened.append((turn, *writes.opened[turn], standing.state, standing.activations, status, record, *waits))
-        else:
-            changed.append((turn, standing.state, standing.activations, status, record, *waits))
+            opened.append((turn, *writes.opened[turn], standing.state, standing.activations, status, text, *waits))
+        elif standing.state != "finished":
+            changed.append((turn, standing.state, standing.activations, status, text, *waits))
+        if standing.state == "finished":
+            rows = finished if turn in writes.finished else amended
+            rows.append((turn, standing.activations, status, None if text is None else deflate(text)))
     if changed:
         await fetch(_SQL["change"], *_columns(changed))
     if opened:
         numbers = await next_numbers(batch, len(opened))
-        rows = ((row[0], number, *row[1:]) for row, number in zip(opened, numbers, strict=True))
-        await fetch(_SQL["open"], *_columns(rows))
+        numbered = ((row[0], number, *row[1:]) for row, number in zip(opened, numbers, strict=True))
+        await fetch(_SQL["open"], *_columns(numbered))
+    if finished:
+        await fetch(_SQL["finish"], *_columns(finished))
+    if amended:
+        await fetch(_SQL["amend"], *_columns(amended))
     if writes.dropped_steps:
         await fetch(_SQL["drop_steps"], writes.dropped_steps)
     if writes.steps:
         await fetch(_SQL["add_steps"], *_columns((*key, record) for key, record in writes.steps.items()))
-    if writes.parts:
-        await fetch(_SQL["add_parts"], *_columns(sorted(writes.parts.items())))
+
+
+async def _store_parts(batch: Batch) -> None:
+    """Store the parts that are not there yet, and keep the numbers of all in mind that records name."""
+    given, known = batch.writes.parts, batch.known.parts
+    named = {digest for record in batch.writes.records.values() for digest in record.parts}
+    unknown = named.union(given).difference(known)
+    if unknown:
+        known.update(await hashed(batch.link, unknown, given.values()))
+        known.update(await store_parts(batch.link, given.values(), known))
 
 
 async def _write_effects(batch: Batch) -> None:

@@ -42,9 +42,9 @@ SELECT digest, part FROM parts ORDER BY number
 
 -- name: turns
 SELECT
-    state, record, activations, step, until, reason,
-    (SELECT array_agg(steps.record ORDER BY steps.number) FROM steps WHERE steps.turn = turns.id)
-FROM turns JOIN places USING (place) WHERE $1 = '' OR agent = $1 ORDER BY number
+    state, record, (SELECT array_agg(steps.record ORDER BY steps.number) FROM steps WHERE steps.turn = handled.id),
+    activations, step, until, reason
+FROM handled JOIN places USING (place) WHERE $1 = '' OR agent = $1 ORDER BY number
 
 -- name: intents
 SELECT key, turn, agent, room, step, at, deadline, what, in_doubt FROM intents WHERE $1 = '' OR agent = $1 ORDER BY key
@@ -91,15 +91,24 @@ ON CONFLICT DO NOTHING RETURNING 1
 INSERT INTO inbound (place, seq, payload, turn, discarded)
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::text[], $5::text[]) ON CONFLICT DO NOTHING RETURNING 1
 
--- name: add_parts
-INSERT INTO parts (digest, part) SELECT * FROM unnest($1::text[], $2::bytea[]) ON CONFLICT DO NOTHING RETURNING 1
-
 -- name: add_turns
-INSERT INTO turns (id, number, place, started, state, activations, status, record, step, until, reason)
-SELECT * FROM unnest(
-    $1::text[], $2::bigint[], $3::bigint[], $4::double precision[], $5::text[], $6::integer[], $7::text[], $8::bytea[],
-    $9::text[], $10::double precision[], $11::text[]
-) ON CONFLICT DO NOTHING RETURNING id
+WITH new AS MATERIALIZED (
+    SELECT * FROM unnest(
+        $1::text[], $2::bigint[], $3::bigint[], $4::double precision[], $5::text[], $6::integer[], $7::text[], $8::bytea[],
+        $9::text[], $10::double precision[], $11::text[]
+    ) AS new (id, number, place, started, state, activations, status, record, step, until, reason)
+    WHERE NOT EXISTS (SELECT FROM handled WHERE handled.id = new.id)
+),
+open AS (
+    INSERT INTO drafts (id, number, place, started, state, activations, status, record, step, until, reason)
+    SELECT * FROM new WHERE state <> 'finished' ON CONFLICT DO NOTHING RETURNING id
+),
+over AS (
+    INSERT INTO turns (number, place, started, activations, id, status, record)
+    SELECT number, place, started, activations, id, status, record FROM new WHERE state = 'finished'
+    ON CONFLICT DO NOTHING RETURNING id
+)
+SELECT id FROM open UNION ALL SELECT id FROM over
 
 -- name: add_intents
 INSERT INTO intents (key, turn, agent, room, step, at, deadline, what, in_doubt)

@@ -27,9 +27,9 @@ JOIN unnest($1::text[], $2::text[]) AS wanted (room, entity) USING (room, entity
 
 -- name: turns
 SELECT
-    id, turns.place, state, activations, agent, room, step, until, reason,
-    (SELECT array_agg(name) FROM steps WHERE steps.turn = turns.id)
-FROM turns JOIN places USING (place) WHERE id = ANY($1::text[])
+    id, handled.place, state, activations, agent, room, step, until, reason,
+    (SELECT array_agg(name) FROM steps WHERE steps.turn = handled.id)
+FROM handled JOIN places USING (place) WHERE id = ANY($1::text[])
 
 -- name: intents
 SELECT key, turn, agent, room, step, at, deadline, what, in_doubt FROM intents WHERE turn = ANY($1::text[])

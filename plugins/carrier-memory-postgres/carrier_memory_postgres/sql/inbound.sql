@@ -1,7 +1,7 @@
 -- name: ready
 SELECT agent, room FROM places WHERE place IN (
     SELECT place FROM inbound WHERE turn IS NULL AND discarded IS NULL
-    UNION SELECT place FROM turns WHERE state IN ('running', 'completed')
+    UNION SELECT place FROM drafts WHERE until IS NULL
     UNION SELECT place FROM outbox WHERE state IN ('waiting', 'sending')
 ) ORDER BY place
 
@@ -11,7 +11,7 @@ SELECT
     'turn' AS sort, id AS turn, number AS seq, NULL::bytea AS payload, NULL AS state, NULL::integer AS attempts,
     NULL::double precision AS due, NULL::double precision AS deadline, NULL::double precision AS at, NULL AS native,
     NULL AS error
-FROM turns WHERE place = (SELECT place FROM here) AND turns.state IN ('running', 'completed')
+FROM drafts WHERE place = (SELECT place FROM here) AND until IS NULL
 UNION ALL
 SELECT 'row', NULL, seq, payload, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM inbound WHERE place = (SELECT place FROM here) AND turn IS NULL AND discarded IS NULL

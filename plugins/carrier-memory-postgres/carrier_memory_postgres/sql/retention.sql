@@ -14,9 +14,9 @@ JOIN remembered ON remembered.row = beyond.row AND remembered.agent = beyond.age
 
 -- name: turns_beyond
 SELECT id FROM (
-    SELECT id, started, state, turns.number, row_number() OVER (ORDER BY started, turns.number) AS place,
+    SELECT id, started, state, number, row_number() OVER (ORDER BY started, number) AS place,
         count(*) OVER () AS total
-    FROM turns JOIN places USING (place) WHERE agent = $1 AND $2 = 'turn'
+    FROM handled JOIN places USING (place) WHERE agent = $1 AND $2 = 'turn'
 ) AS every
 WHERE (started < $3 OR every.place <= total - $4::bigint) AND state = 'finished' AND NOT EXISTS (
     SELECT FROM outbox WHERE turn = every.id AND outbox.state NOT IN ('sent', 'dead', 'discarded')
@@ -24,12 +24,12 @@ WHERE (started < $3 OR every.place <= total - $4::bigint) AND state = 'finished'
 ORDER BY started, number LIMIT $5
 
 -- name: over
-SELECT id FROM turns WHERE id = ANY($1::text[]) AND state = 'finished' AND NOT EXISTS (
+SELECT id FROM turns WHERE id = ANY($1::text[]) AND NOT EXISTS (
     SELECT FROM outbox WHERE outbox.turn = turns.id AND outbox.state NOT IN ('sent', 'dead', 'discarded')
 )
 
 -- name: turns
-SELECT place, record FROM turns WHERE id = ANY($1::text[])
+SELECT place, record FROM handled WHERE id = ANY($1::text[])
 
 -- name: steps_of
 SELECT record FROM steps WHERE turn = ANY($1::text[])
@@ -38,8 +38,8 @@ SELECT record FROM steps WHERE turn = ANY($1::text[])
 SELECT record FROM steps
 
 -- name: drop_inbound
-DELETE FROM inbound USING turns WHERE turns.id = ANY($1::text[]) AND inbound.place = turns.place AND inbound.turn = turns.id
-RETURNING 1
+DELETE FROM inbound USING handled
+WHERE handled.id = ANY($1::text[]) AND inbound.place = handled.place AND inbound.turn = handled.id RETURNING 1
 
 -- name: drop_superseded
 DELETE FROM inbound USING unnest($1::bigint[], $2::bigint[]) AS old (place, seq)
@@ -55,13 +55,17 @@ DELETE FROM intents WHERE turn = ANY($1::text[]) RETURNING 1
 DELETE FROM outbox WHERE turn = ANY($1::text[]) RETURNING 1
 
 -- name: drop_turns
-DELETE FROM turns WHERE id = ANY($1::text[]) RETURNING 1
+WITH over AS (DELETE FROM turns WHERE id = ANY($1::text[]) RETURNING 1),
+open AS (DELETE FROM drafts WHERE id = ANY($1::text[]) RETURNING 1)
+SELECT 1 FROM over UNION ALL SELECT 1 FROM open
 
 -- name: orphan
-INSERT INTO orphans (digest) SELECT * FROM unnest($1::text[]) ON CONFLICT DO NOTHING
+INSERT INTO orphans (digest) SELECT * FROM unnest($1::text[])
+UNION SELECT digest FROM parts WHERE number = ANY($2::bigint[])
+ON CONFLICT DO NOTHING
 
 -- name: orphans
-SELECT digest FROM orphans
+SELECT digest, number FROM orphans LEFT JOIN parts USING (digest)
 
 -- name: no_orphans
 DELETE FROM orphans WHERE digest = ANY($1::text[])
@@ -71,6 +75,12 @@ DELETE FROM parts WHERE digest = ANY($1::text[]) RETURNING 1
 
 -- name: records
 SELECT number, record FROM turns WHERE number > $1 ORDER BY number LIMIT $2
+
+-- name: open
+SELECT id FROM drafts
+
+-- name: of
+SELECT record FROM handled WHERE id = ANY($1::text[])
 
 -- name: outdate
 UPDATE store SET generation = generation + 1 RETURNING generation

@@ -24,19 +24,35 @@ FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) AS new (place, s
 WHERE inbound.place = new.place AND inbound.seq = new.seq AND inbound.turn IS NULL AND inbound.discarded IS NULL
 
 -- name: open
-INSERT INTO turns (id, number, place, started, state, activations, status, record, step, until, reason)
+INSERT INTO drafts (id, number, place, started, state, activations, status, record, step, until, reason)
 SELECT * FROM unnest(
     $1::text[], $2::bigint[], $3::bigint[], $4::double precision[], $5::text[], $6::integer[], $7::text[], $8::bytea[],
     $9::text[], $10::double precision[], $11::text[]
 )
 
 -- name: change
-UPDATE turns SET
-    state = new.state, activations = new.activations, status = coalesce(new.status, turns.status),
-    record = coalesce(new.record, turns.record), step = new.step, until = new.until, reason = new.reason
+UPDATE drafts SET
+    state = new.state, activations = new.activations, status = coalesce(new.status, drafts.status),
+    record = coalesce(new.record, drafts.record), step = new.step, until = new.until, reason = new.reason
 FROM unnest(
     $1::text[], $2::text[], $3::integer[], $4::text[], $5::bytea[], $6::text[], $7::double precision[], $8::text[]
 ) AS new (id, state, activations, status, record, step, until, reason)
+WHERE drafts.id = new.id
+
+-- name: finish
+WITH new AS MATERIALIZED (
+    SELECT * FROM unnest($1::text[], $2::integer[], $3::text[], $4::bytea[]) AS new (id, activations, status, record)
+),
+gone AS (
+    DELETE FROM drafts USING new WHERE drafts.id = new.id
+    RETURNING number, place, started, new.activations, new.id, new.status, new.record
+)
+INSERT INTO turns (number, place, started, activations, id, status, record) SELECT * FROM gone ORDER BY number
+
+-- name: amend
+UPDATE turns SET
+    activations = new.activations, status = coalesce(new.status, turns.status), record = coalesce(new.record, turns.record)
+FROM unnest($1::text[], $2::integer[], $3::text[], $4::bytea[]) AS new (id, activations, status, record)
 WHERE turns.id = new.id
 
 -- name: add_steps
@@ -74,9 +90,6 @@ FROM unnest(
     $7::double precision[], $8::text[], $9::text[]
 ) AS new (key, place, state, attempts, due, deadline, at, native, error)
 WHERE outbox.key = new.key AND (new.place IS NULL OR outbox.place = new.place)
-
--- name: add_parts
-INSERT INTO parts (digest, part) SELECT * FROM unnest($1::text[], $2::bytea[]) ON CONFLICT DO NOTHING
 
 -- name: keep_schedules
 INSERT INTO schedules (id, agent, next_at, payload)

@@ -1,0 +1,47 @@
+"""Records as they lie in the database: deflated with a dictionary of what records have in common.
+
+Most of a record is the names of its fields, and a dictionary makes even a short one a third of its length, in some twenty
+microseconds; PostgreSQL itself compresses nothing below two kilobytes. What was written once has to be read for good: a
+dictionary never changes, a better one gets a new number, which is the first byte of what is stored. A record as it came (all
+begin with a brace, those of :mod:`carrier_memory_postgres.traces` also with a star) is read as it is.
+"""
+
+from __future__ import annotations
+
+import zlib
+from functools import cache
+from importlib.resources import files
+
+NEWEST = 1
+"""The dictionary that is written with."""
+_WINDOW, _EFFORT, _MEMORY = (
+    -13,
+    3,
+    6,
+)  # raw deflate over 8 KiB; level 1 costs as much for more, 6 a third more for 10 % less
+
+_PLAIN = b"{*"
+
+
+@cache
+def _dictionary(number: int) -> bytes:
+    text = (files(__package__) / "dictionaries" / f"{number}.txt").read_text("utf-8")
+    return text.replace("\n", "").encode()
+
+
+@cache
+def _primed() -> zlib._Compress:
+    return zlib.compressobj(_EFFORT, zlib.DEFLATED, _WINDOW, _MEMORY, zlib.Z_DEFAULT_STRATEGY, _dictionary(NEWEST))
+
+
+def deflate(record: bytes) -> bytes:
+    """A record as it is stored."""
+    compressor = _primed().copy()  # a fifth of what it costs to prime another
+    return b"%c%b%b" % (NEWEST, compressor.compress(record), compressor.flush())
+
+
+def inflate(stored: bytes) -> bytes:
+    """The record. zlib.error if it is damaged."""
+    if stored[0] in _PLAIN:
+        return stored
+    return zlib.decompressobj(_WINDOW, _dictionary(stored[0])).decompress(stored[1:])
