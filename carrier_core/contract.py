@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar, Union, cast, get_args, get_origin, overload
 
@@ -184,6 +185,7 @@ def contract_of(spec: Callable[..., object]) -> Contract:
     return cast("Contract", spec.carrier_contract)  # type: ignore[attr-defined]
 
 
+@cache
 def accepts_of(spec: Callable[..., object]) -> Accepts:
     """What the hook may answer. Only the return annotation is resolved: the others may be there for type checkers alone."""
     annotation: object = inspect.get_annotations(spec).get("return")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -13,15 +15,15 @@ from carrier_core.outcomes import Composition, Line
 from carrier_core.prompts import Composed, Prompt, PromptMessage, State
 
 _KEPT = 8192  # hashes that are remembered, so that a line of history is hashed and stored once, not in every turn
-_encoder = msgspec.json.Encoder()
+_encode = msgspec.json.Encoder().encode
 
 
 class Ledger:
     """Knows the hashes of recent parts and which of them are in the store already."""
 
     def __init__(self) -> None:
-        self._digests: dict[Part, str] = {}
-        self._stored: set[str] = set()
+        self._digest = lru_cache(_KEPT)(_digest_of)
+        self._stored: OrderedDict[str, None] = OrderedDict()
 
     def parts_of(self, prompts: Iterable[Prompt]) -> tuple[tuple[StoredPart, ...], tuple[str, ...]]:
         """The parts of prompts that are not stored yet, and the hashes of all of them in order."""
@@ -55,9 +57,10 @@ class Ledger:
 
     def stored(self, parts: Iterable[StoredPart]) -> None:
         """Note that these are in the store."""
-        if len(self._stored) > _KEPT:
-            self._stored.clear()
-        self._stored.update(part.digest for part in parts)
+        for part in parts:
+            self._stored[part.digest] = None
+        while len(self._stored) > _KEPT:
+            self._stored.popitem(last=False)
 
     def forget(self) -> None:
         """Rely on nothing being in the store: something was removed from it."""
@@ -69,14 +72,9 @@ class Ledger:
             new[digest] = StoredPart(digest, part)
         return digest
 
-    def _digest(self, part: Part) -> str:
-        found = self._digests.get(part)
-        if found is None:
-            if len(self._digests) > _KEPT:
-                self._digests.clear()
-            found = hashlib.blake2b(_encoder.encode(part), digest_size=16).hexdigest()
-            self._digests[part] = found
-        return found
+
+def _digest_of(part: Part) -> str:
+    return hashlib.blake2b(_encode(part), digest_size=16).hexdigest()
 
 
 def digests_of(composition: Composition) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ class Attachment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     digest: str = ""
 
 
-class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, cache_hash=True):
     """A piece of a message, memory, state, prompt, completion or reply, with its provenance.
 
     ``key`` says what it is for (``character``, ``recent_messages``, ``memories``, a plugin's own word). ``role`` is
@@ -280,7 +280,7 @@ class MemoryKind(OpenEnum):
     UNKNOWN = "unknown"
 
 
-class Memory(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class Memory(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, cache_hash=True):
     """Anything that an agent remembers. ``entity`` is whoever said it; ``by_agent`` when that was the agent itself.
 
     ``turn`` is the turn that it was written in, ``reply_to`` the memory that it answers.

@@ -38,7 +38,7 @@ class Readers(msgspec.Struct, frozen=True, gc=False):
     rooms: tuple[str, ...] = ()
 
 
-class Audience(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class Audience(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, cache_hash=True):
     """Who may know a text: persons who are in *all* of ``rooms`` and, unless it is None, named in ``persons``.
 
     No rooms and persons None (the default) is everyone; no rooms and no persons is nobody. Conjunctions of this form are
@@ -83,7 +83,7 @@ class Audience(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 EVERYONE = Audience()
 
 
-class Provenance(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class Provenance(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, cache_hash=True):
     """Origins and audience of one part; ``plugin`` and ``hook``, who brought it in, are stamped by the host."""
 
     origins: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from carrier_core.provenance import Provenance, outside
 T = TypeVar("T", bound=msgspec.Struct)
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff]")
+_WRONG = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\ud800-\udfff]")  # any of what is repaired
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _CR = re.compile(r"\r\n?")
 _UNSEEN = re.compile(r"[\s\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f]*")
@@ -54,7 +55,7 @@ def _quoted(claimed: Provenance | None) -> Provenance | None:
 
 def clean_text(text: str) -> str:
     """The text without what no store, model or terminal can take."""
-    if text.isascii() and text.isprintable():
+    if (text.isascii() and text.isprintable()) or _WRONG.search(text) is None:
         return text
     text = _SURROGATE.sub("\ufffd", _CR.sub("\n", text))
     return _CONTROL.sub("", text)

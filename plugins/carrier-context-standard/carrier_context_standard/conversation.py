@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from carrier_context_standard import order
 from carrier_context_standard.names import listed, shown
 from carrier_core import Context, Entity, Memory, Part, Provenance, RoomKind, State, Turn, person
@@ -28,7 +30,7 @@ class RecentMessages(Context):
     name = "recent_messages"
 
     def __init__(self) -> None:
-        self._lines: dict[tuple[str, bool], tuple[Memory, Part]] = {}
+        self._kept = lru_cache(_KEPT)(self._made)
 
     async def provide(self, turn: Turn) -> State | None:
         """As many as the agent's ``conversation_length``; None where nothing was said yet."""
@@ -40,16 +42,8 @@ class RecentMessages(Context):
         return State(tuple(part for part in parts if part.text))
 
     def _line(self, memory: Memory, named: bool) -> Part:
-        key = (memory.id, named)
-        kept = self._lines.get(key)
-        if kept is not None and (kept[0] is memory or kept[0] == memory):
-            return kept[1]
-        line = self._made(memory, named)
-        if len(line.text) <= _LONGEST_KEPT:
-            if len(self._lines) >= _KEPT:
-                self._lines.clear()
-            self._lines[key] = (memory, line)
-        return line
+        longest = max([len(part.text) for part in memory.content], default=0)
+        return (self._kept if longest <= _LONGEST_KEPT else self._made)(memory, named)
 
     def _made(self, memory: Memory, named: bool) -> Part:
         text, name = memory.text, shown(memory.name)

@@ -68,7 +68,7 @@ def posts(outbox: Iterable[Outgoing]) -> list[Post]:
             sending.at,
             sending.native,
             sending.error,
-            deflate(encode(sending.part)),
+            encode(sending.part),
         )
         for sending in outbox
     ]
@@ -76,7 +76,7 @@ def posts(outbox: Iterable[Outgoing]) -> list[Post]:
 
 def add_posts(transaction: Transaction, place: Place, ready: Iterable[Post]) -> int:
     """Put reply parts into the outbox; one that is there stays as it is. Returns how many were new."""
-    return sum(transaction.wrote(_SQL["add"], (key, place.number, *rest)) for key, *rest in ready)
+    return sum(transaction.wrote(_SQL["add"], (key, place.number, *rest, deflate(raw))) for key, *rest, raw in ready)
 
 
 def deliver_posts(transaction: Transaction, outbox: Iterable[Outgoing]) -> None:

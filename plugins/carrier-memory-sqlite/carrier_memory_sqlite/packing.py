@@ -30,7 +30,7 @@ def _primed() -> zlib._Compress:
 
 
 def deflate(record: bytes) -> bytes:
-    """A record as it is stored."""
+    """A record as it is stored. Called in the writer thread: the event loop goes on while zlib is at it."""
     compressor = _primed().copy()  # a fifth of what it costs to prime another
     return b"%c%b%b" % (NEWEST, compressor.compress(record), compressor.flush())
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from carrier_core import Memory, decode, encode
 from carrier_core.recall import Label, label, prepare
-from carrier_memory_sqlite.packing import deflate, inflate
+from carrier_memory_sqlite.packing import inflate
 
 
 class Prepared(NamedTuple):
@@ -27,7 +27,7 @@ def prepared(memories: Iterable[Memory]) -> tuple[Prepared, ...]:
 
 def _prepared(memory: Memory) -> Prepared:
     words, traits = prepare(memory.text, memory.by_agent)
-    return Prepared(memory, deflate(encode(memory)), " ".join(words), traits, label(memory))
+    return Prepared(memory, encode(memory), " ".join(words), traits, label(memory))
 
 
 def words_of(payload: bytes) -> str:

@@ -29,7 +29,6 @@ from carrier_core import (
 from carrier_core.recall import shelf_of
 from carrier_memory_sqlite.embedding import embedder_of
 from carrier_memory_sqlite.outbox import add_posts, posts
-from carrier_memory_sqlite.packing import deflate
 from carrier_memory_sqlite.prepared import Prepared, prepared
 from carrier_memory_sqlite.queries import queries
 from carrier_memory_sqlite.traces import trace_of
@@ -141,7 +140,7 @@ def _queued(transaction: Transaction, row: Queued) -> bool:
 
 
 def _part(transaction: Transaction, part: StoredPart) -> bool:
-    return transaction.add_parts([(part.digest, deflate(encode(part.part)))]) == 1
+    return transaction.add_parts([(part.digest, encode(part.part))]) == 1
 
 
 def _turn(transaction: Transaction, handled: Handled) -> bool:

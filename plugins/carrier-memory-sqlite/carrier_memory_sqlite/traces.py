@@ -41,7 +41,7 @@ class Trace(NamedTuple):
         """Store the record, or store it anew; returns its number."""
         numbers = transaction.part_numbers(self.digests)
         parts = None if numbers is None else array("I", [self.listed, *numbers]).tobytes()
-        record = self.lean
+        record = deflate(self.lean)
         if parts is None and self.listed:
             memories = () if self.memories else self.turn.memories
             record = deflate(encode(msgspec.structs.replace(self.turn, memories=memories)))
@@ -56,7 +56,7 @@ def trace_of(turn: TurnRecord) -> Trace:
     beside = {digest for step in turn.steps for digest in parts_in(step.value)}.difference(turn.parts)
     memories = _bytes(turn.memories)
     left = turn.memories if memories is None else ()
-    lean = deflate(encode(msgspec.structs.replace(turn, parts=(), memories=left)))
+    lean = encode(msgspec.structs.replace(turn, parts=(), memories=left))
     return Trace(turn, (*turn.parts, *beside), len(turn.parts), memories, lean)
 
 

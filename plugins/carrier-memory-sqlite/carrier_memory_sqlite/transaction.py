@@ -9,6 +9,7 @@ import apsw
 
 from carrier_core import Fenced, Memory
 from carrier_core.recall import WORDS_VERSION, keys_of, pack, place_of, shelf_of
+from carrier_memory_sqlite.packing import deflate
 from carrier_memory_sqlite.prepared import Prepared, words_of
 from carrier_memory_sqlite.queries import queries
 
@@ -261,7 +262,7 @@ class Transaction:
         """Store parts that are not stored yet; returns how many that were."""
         new = 0
         for digest, part in parts:
-            number = self.added(self._turns["add_part"], (digest, part))
+            number = self.added(self._turns["add_part"], (digest, deflate(part)))
             if number is not None:
                 self._parts[digest] = number
                 new += 1
@@ -302,7 +303,7 @@ class Transaction:
     def _insert(self, row: int, ready: Prepared, number: int) -> bool:
         memory = ready.memory
         place = self.place(memory.agent, memory.room).number
-        values = (row, memory.id, place, memory.kind.value, memory.entity, memory.at, number, ready.payload)
+        values = (row, memory.id, place, memory.kind.value, memory.entity, memory.at, number, deflate(ready.payload))
         return self.wrote(self._memory["add"], values)
 
     def _remove(self, row: int, stored: Stored) -> None:

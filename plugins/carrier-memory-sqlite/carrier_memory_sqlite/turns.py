@@ -24,7 +24,6 @@ from carrier_memory_sqlite.database import Database
 from carrier_memory_sqlite.inbound import drop, take, take_beside
 from carrier_memory_sqlite.memory import SqliteMemory
 from carrier_memory_sqlite.outbox import Post, add_intent, add_posts, deliver_posts, posts
-from carrier_memory_sqlite.packing import deflate
 from carrier_memory_sqlite.prepared import Prepared, prepared
 from carrier_memory_sqlite.queries import queries
 from carrier_memory_sqlite.traces import trace_of
@@ -240,7 +239,7 @@ class Turns(Journal):
     ) -> Beside:
         return Beside(
             [(step, _encode(step)) for step in steps],
-            [(part.digest, deflate(encode(part.part))) for part in parts if part.digest not in self._known],
+            [(part.digest, encode(part.part)) for part in parts if part.digest not in self._known],
             prepared(memories),
             posts(outbox),
         )

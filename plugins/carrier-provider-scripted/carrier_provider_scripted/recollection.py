@@ -17,6 +17,7 @@ from carrier_provider_scripted.scene import Line, Scene
 MOST_SAID = 3  # statements in an answer
 MOST_TOLD = 8  # statements in an answer to "what do you know about me"
 MOST_READ = 1_000  # characters of one memory
+_KEPT = 4_096  # lines and words of which it is remembered what they say: those of some 130 rooms
 
 _QUESTION = re.compile(
     r"\W*(?:(?:and|so|but|then|now|please|hey|hi|hello|ok|okay)\b\W*)*"
@@ -142,7 +143,7 @@ def _score(asked: frozenset[str], text: str) -> int:
     return sum(3 if word in given else 1 if _related(word) & given else 0 for word in asked)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=_KEPT)
 def _persons(text: str) -> frozenset[str]:
     """Whether a text is about I, or about my: that tells `I live` from `my friend lives`."""
     return frozenset(_I_OR_MY.findall(text.casefold()))
@@ -156,7 +157,7 @@ def _mentions(question: str, name: str) -> bool:
     return bool(name) and re.search(rf"\b{re.escape(name)}\b", question, re.IGNORECASE) is not None
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=_KEPT)
 def stated(text: str) -> str:
     """What a message states: its sentences without questions, greetings and `remember that`."""
     sentences = []
@@ -172,7 +173,7 @@ def _only_question(sentence: str) -> bool:
     return _QUESTION.match(sentence) is not None and not sentence.endswith(".")
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=_KEPT)
 def words(text: str) -> frozenset[str]:
     """The stems of a text's words, without those that say little."""
     found = (word.casefold().replace("’", "'").removesuffix("'s") for word in _WORD.findall(text))
@@ -187,7 +188,7 @@ def _stem(word: str) -> str:
     return word
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=_KEPT)
 def _related(stem: str) -> frozenset[str]:
     return frozenset(other for group in _synonyms() if stem in group for other in group)
 
