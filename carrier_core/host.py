@@ -345,7 +345,6 @@ class Host:
         turn = row.turn or agent.turn_id(row.inbound.room.id, row.seq)
         self._ended.pop(turn, None)
         self._active.add(turn)
-        self._waiters.setdefault(turn, anyio.Event())
         self.rooms.push(agent.name, row.inbound.room.id, row)
 
     # --- turns ---
@@ -413,9 +412,8 @@ class Host:
 
     async def wait(self, turn: str) -> dict[str, Json]:
         """Wait until a turn has ended; what ``carrierd chat --json`` prints."""
-        waiter = self._waiters.get(turn)
-        if waiter is not None:
-            await waiter.wait()
+        if turn in self._active or turn in self._raised:
+            await self._waiters.setdefault(turn, anyio.Event()).wait()
         if self._ended.get(turn):
             return self._ended[turn]
         record = await self.store.journal.turn(turn)

@@ -34,17 +34,20 @@ from carrier_core.archive import Place as Numbers
 from tests.benchmarks.backends import Backend, Site
 from tests.benchmarks.talk import AGENT, Place, Speech, place, running
 
-CONTENT = 2  # to be raised when anything here, or what is said, changes
+CONTENT = 3  # to be raised when anything here, or what is said, changes
 IN_A_ROOM = 10
 AT_ONCE = 500  # rooms in one transaction
 NOW = 1_790_000_000.0  # when the last of it was said
 DAY = 86_400.0
+_MODEL = "carrier-provider-scripted"
 
 
 def memories_of(where: Place, speech: Speech, count: int, at: float = NOW) -> Iterator[Memory]:
     """So many messages of a room, by turns of its person and the agent, a minute apart."""
     room, entity = where
     here = Audience((room.id,))
+    heard = Provenance((person(entity.id),), here, "local", "receive")
+    answered = Provenance((AGENT_ORIGIN, OPERATOR, person(entity.id)), here, _MODEL, "scripted.generate")
     for number in range(count):
         by_agent = bool(number % 2)
         yield Memory(
@@ -52,9 +55,9 @@ def memories_of(where: Place, speech: Speech, count: int, at: float = NOW) -> It
             AGENT,
             room.id,
             MemoryKind.MESSAGE,
-            (Part(speech.line()),),
+            (Part(speech.line(), provenance=answered if by_agent else None),),
             at - (count - number) * 60,
-            Provenance((AGENT_ORIGIN if by_agent else person(entity.id),), here),
+            answered if by_agent else heard,
             entity="" if by_agent else entity.id,
             name="Tifa" if by_agent else entity.name,
             by_agent=by_agent,
@@ -65,10 +68,9 @@ def memories_of(where: Place, speech: Speech, count: int, at: float = NOW) -> It
 def _fact(where: Place, speech: Speech, key: str, audience: Audience, at: float) -> Memory:
     room, entity = where
     origin = OPERATOR if audience == Audience() else person(entity.id)
-    part = Part(speech.line())
-    return Memory(
-        make_id("fact", room.id, key), AGENT, room.id, MemoryKind.FACT, (part,), at, Provenance((origin,), audience)
-    )
+    provenance = Provenance((origin,), audience, "carrier-actions-standard", "remember.perform")
+    part = Part(speech.line(), provenance=provenance)
+    return Memory(make_id("fact", room.id, key), AGENT, room.id, MemoryKind.FACT, (part,), at, provenance)
 
 
 def room_of(number: int) -> tuple[Room, Entity, list[Entity]]:
