@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from carrier_core.embedding import Embedding
     from carrier_core.settings import Config
 
+_COMPOSING = (
+    100  # turns that gather their context at a time: more of them would only wait for the store, and for its budget
+)
 _LAST_EVENTS = 5.0  # seconds that watchers have for what happened last when the host stops
 _TRIES = 3  # times that a turn which raised where nothing should is gone on with
 _REMEMBERED = 10_000  # ended turns whose summary is kept in memory, for whoever waits for one
@@ -96,6 +99,7 @@ class Host:
         self.embedding: Embedding | None = None
         self.clients = Clients(self, clients)
         self.outage = Outage(self)
+        self.composing = anyio.Semaphore(_COMPOSING, fast_acquire=True)
         self.suspects = anyio.Lock()  # held by the one turn that runs of those that were often cut off
         self.intake = Intake(self)
         self.outbox = Outbox(self)

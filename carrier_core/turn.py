@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
@@ -14,6 +15,7 @@ from carrier_core.dispatch import Hooks, Trace, running
 from carrier_core.errors import CarrierError, Parked
 from carrier_core.failures import Failure
 from carrier_core.journal import OpenTurn
+from carrier_core.lookups import Lookups
 from carrier_core.messages import (
     Entity,
     Inbound,
@@ -73,7 +75,6 @@ class Turn:
         self.inbound = inbound = joined([row.inbound for row in rows if row.seq not in superseded])
         # Two agents in one room each have their own memory of a message.
         self.memory_id = make_id("memory", agent.name, inbound.message.id)
-        self._answered = {make_id("memory", agent.name, each.message.id) for each in self.inbounds}
         self.now = inbound.message.at
         self.seed = int(turn[:8], 16)
         self.round = 0
@@ -92,14 +93,9 @@ class Turn:
         self.stamp = Stamp(self.audience, agent.trusted)
         self.hooks = Hooks(budgets=host.budgets, report=self._report, trace=self.trace, admit=self.stamp.answer)
         self.spoken = Provenance((person(inbound.message.sender.id),), self.audience, inbound.client, "receive")
-        self._quoted = Provenance(
-            (outside(f"{inbound.room.platform}/quoted"),), self.audience, inbound.client, "receive"
-        )
         self.stamp.show(self.spoken)
-        self.stamp.show(self._quoted)
-        self._readers: Readers | None = None
-        self._histories: dict[int, tuple[Memory, ...]] = {}
-        self._recalled: dict[Query, tuple[Recalled, ...]] = {}
+        self.stamp.show(self._quoted())
+        self._lookups = Lookups()
         self.progress = Progress(self, resumed)
         self.available: tuple[Registered, ...] | None = None
 
@@ -130,14 +126,22 @@ class Turn:
     async def history(self, limit: int | None = None) -> tuple[Memory, ...]:
         """The last messages of the room before this one, oldest first; the agent's ``conversation_length`` of them."""
         count = self.agent.settings.conversation_length if limit is None else limit
-        found = self._histories.get(count)
-        if found is None:
-            memories = await self.agent.memory.history(self.agent.name, self.room.id, limit=count + len(self._answered))
-            answered = self._answered if len(self._answered) == 1 or not self.superseded else {self.memory_id}
-            found = tuple(memory for memory in memories if memory.id not in answered)[-count:] if count else ()
-            self.stamp.show_memories(found)
-            self._histories[count] = found
+        return await self._lookups.once(count, partial(self._history, count))
+
+    async def _history(self, count: int) -> tuple[Memory, ...]:
+        if not count:
+            return ()
+        memories = await self.agent.memory.history(self.agent.name, self.room.id, limit=count + len(self.inbounds))
+        answered = {self.memory_id} if self.superseded else self._answered()
+        found = tuple([memory for memory in memories if memory.id not in answered][-count:])
+        self.stamp.show_memories(found)
         return found
+
+    def _answered(self) -> set[str]:
+        """The memories of what it answers."""
+        if len(self.inbounds) == 1:
+            return {self.memory_id}
+        return {make_id("memory", self.agent.name, each.message.id) for each in self.inbounds}
 
     async def recall(
         self, text: str, *, kinds: Iterable[MemoryKind] = (), limit: int | None = None, exclude: Iterable[str] = ()
@@ -159,26 +163,27 @@ class Turn:
             vector=await embedding.of(self.hooks, text) if embedding is not None else (),
             model=embedding.model if embedding is not None else "",
         )
-        if query in self._recalled:  # a later round asks the same
-            return self._recalled[query]
+        return await self._lookups.once(query, partial(self._recall, query))  # a later round asks the same
+
+    async def _recall(self, query: Query) -> tuple[Recalled, ...]:
         answer = await self.hooks.first(self.table.caller(specs.recall), self, query)
         found = tuple(
             recalled
             for recalled in (answer.value if answer else ())
-            if recalled.memory.provenance.audience.admits(readers)
+            if recalled.memory.provenance.audience.admits(query.readers)
         )
         self.stamp.show_memories(recalled.memory for recalled in found)
-        self._recalled[query] = found
         return found
 
     async def readers(self) -> Readers:
         """Who would read a reply in this room."""
-        if self._readers is None:
-            self._readers = await self.agent.memory.readers(self.room)
-        return self._readers
+        return await self._lookups.once("readers", partial(self.agent.memory.readers, self.room))
 
     async def participants(self) -> tuple[Entity, ...]:
         """Who was seen in this room, the agents of this host left out."""
+        return await self._lookups.once("participants", self._participants)
+
+    async def _participants(self) -> tuple[Entity, ...]:
         people = await self.agent.memory.participants(self.room.id)
         self.stamp.show(Provenance(tuple([person(entity.id) for entity in people]), self.audience))
         return people
@@ -186,7 +191,8 @@ class Turn:
     async def compose(self) -> State:
         """The state of this round, made at the first call: what :func:`~carrier_core.specs.provide_state` collects."""
         if self.state is None:
-            self.state = await self.agent.compose_state(self)
+            async with self.agent.host.composing:
+                self.state = await self.agent.compose_state(self)
         return self.state
 
     async def generate(self, prompt: Prompt) -> Completion:
@@ -290,7 +296,11 @@ class Turn:
         """Whose words a part of the message are: the person's, or, quoted, forwarded and attached, somebody else's."""
         if part.kind is PartKind.TEXT:
             return self.spoken
-        return part.provenance or self._quoted
+        return part.provenance or self._quoted()
+
+    def _quoted(self) -> Provenance:
+        """That of what was said elsewhere and is repeated here."""
+        return Provenance((outside(f"{self.room.platform}/quoted"),), self.audience, self.client, "receive")
 
     @property
     def also(self) -> tuple[str, ...]:
@@ -324,8 +334,9 @@ class Turn:
             for part in (*composed.state.parts, *composed.prompt.parts):
                 if part.provenance is not None:
                     self.stamp.show(part.provenance)
+        answered = self._answered()
         for part in (*composed.state.parts, *composed.prompt.parts):
-            if part.memory and part.memory not in self._answered:
+            if part.memory and part.memory not in answered:
                 self.used[part.memory] = None
 
     def meter(self, completion: Completion) -> None:

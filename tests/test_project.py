@@ -30,7 +30,7 @@ ORDER = (
     "_version errors provenance messages prompts outcomes schedules journal archive records memory recall breaker contract failures dispatch "
     "discovery things specs policy ledger scheduler reception logs keylines configfile shape sections environment faults "
     "overrides handlebars sandbox templates character eliza characterfile settings signatures stamp table events "
-    "embedding recording progress turn acting pipeline drafts defaults plugins handling agent why clients outage outbox intake agenda upkeep host "
+    "embedding recording progress lookups turn acting pipeline drafts defaults plugins handling agent why clients outage outbox intake agenda upkeep host "
     "archivefile naming booking desk requests checking control daemon cli testing"
 ).split()
 

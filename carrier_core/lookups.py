@@ -1,0 +1,34 @@
+"""What a turn looks up in the store: each question once, however many hooks ask it, one after another or at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable
+from typing import TypeVar, cast
+
+import anyio
+
+T = TypeVar("T")
+
+
+class Lookups:
+    """Answers by question, for as long as the turn goes on: all its hooks see the same."""
+
+    __slots__ = ("_answers", "_asking")
+
+    def __init__(self) -> None:
+        self._answers: dict[Hashable, object] = {}
+        self._asking: dict[Hashable, anyio.Event] = {}
+
+    async def once(self, question: Hashable, ask: Callable[[], Awaitable[T]]) -> T:
+        """The answer to a question. Whoever asks while it is being asked waits for that, and asks itself if it failed."""
+        while question not in self._answers:
+            asking = self._asking.get(question)
+            if asking is not None:
+                await asking.wait()
+                continue
+            self._asking[question] = anyio.Event()
+            try:
+                self._answers[question] = await ask()
+            finally:
+                self._asking.pop(question).set()
+        return cast("T", self._answers[question])
