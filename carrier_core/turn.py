@@ -128,21 +128,6 @@ class Turn:
         count = self.agent.settings.conversation_length if limit is None else limit
         return await self._lookups.once(count, partial(self._history, count))
 
-    async def _history(self, count: int) -> tuple[Memory, ...]:
-        if not count:
-            return ()
-        memories = await self.agent.memory.history(self.agent.name, self.room.id, limit=count + len(self.inbounds))
-        answered = {self.memory_id} if self.superseded else self._answered()
-        found = tuple([memory for memory in memories if memory.id not in answered][-count:])
-        self.stamp.show_memories(found)
-        return found
-
-    def _answered(self) -> set[str]:
-        """The memories of what it answers."""
-        if len(self.inbounds) == 1:
-            return {self.memory_id}
-        return {make_id("memory", self.agent.name, each.message.id) for each in self.inbounds}
-
     async def recall(
         self, text: str, *, kinds: Iterable[MemoryKind] = (), limit: int | None = None, exclude: Iterable[str] = ()
     ) -> tuple[Recalled, ...]:
@@ -165,16 +150,6 @@ class Turn:
         )
         return await self._lookups.once(query, partial(self._recall, query))  # a later round asks the same
 
-    async def _recall(self, query: Query) -> tuple[Recalled, ...]:
-        answer = await self.hooks.first(self.table.caller(specs.recall), self, query)
-        found = tuple(
-            recalled
-            for recalled in (answer.value if answer else ())
-            if recalled.memory.provenance.audience.admits(query.readers)
-        )
-        self.stamp.show_memories(recalled.memory for recalled in found)
-        return found
-
     async def readers(self) -> Readers:
         """Who would read a reply in this room."""
         return await self._lookups.once("readers", partial(self.agent.memory.readers, self.room))
@@ -182,11 +157,6 @@ class Turn:
     async def participants(self) -> tuple[Entity, ...]:
         """Who was seen in this room, the agents of this host left out."""
         return await self._lookups.once("participants", self._participants)
-
-    async def _participants(self) -> tuple[Entity, ...]:
-        people = await self.agent.memory.participants(self.room.id)
-        self.stamp.show(Provenance(tuple([person(entity.id) for entity in people]), self.audience))
-        return people
 
     async def compose(self) -> State:
         """The state of this round, made at the first call: what :func:`~carrier_core.specs.provide_state` collects."""
@@ -349,6 +319,38 @@ class Turn:
             input=completion.usage.input,
             output=completion.usage.output,
         )
+
+    # --- what it looks up ---
+
+    async def _history(self, count: int) -> tuple[Memory, ...]:
+        if not count:
+            return ()
+        memories = await self.agent.memory.history(self.agent.name, self.room.id, limit=count + len(self.inbounds))
+        answered = {self.memory_id} if self.superseded else self._answered()
+        found = tuple([memory for memory in memories if memory.id not in answered][-count:])
+        self.stamp.show_memories(found)
+        return found
+
+    def _answered(self) -> set[str]:
+        """The memories of what it answers."""
+        if len(self.inbounds) == 1:
+            return {self.memory_id}
+        return {make_id("memory", self.agent.name, each.message.id) for each in self.inbounds}
+
+    async def _recall(self, query: Query) -> tuple[Recalled, ...]:
+        answer = await self.hooks.first(self.table.caller(specs.recall), self, query)
+        found = tuple(
+            recalled
+            for recalled in (answer.value if answer else ())
+            if recalled.memory.provenance.audience.admits(query.readers)
+        )
+        self.stamp.show_memories(recalled.memory for recalled in found)
+        return found
+
+    async def _participants(self) -> tuple[Entity, ...]:
+        people = await self.agent.memory.participants(self.room.id)
+        self.stamp.show(Provenance(tuple([person(entity.id) for entity in people]), self.audience))
+        return people
 
     def emit(self, event: str, **data: str | float | bool | None) -> None:
         """Tell whoever watches."""

@@ -58,13 +58,41 @@ def test_a_query_gets_as_many_as_it_wants_and_none_below_its_threshold():
     assert chosen("porto?", *many, threshold=2.0) == []
 
 
-def test_a_choice_is_full_when_it_has_enough():
-    choice = Choice(Query("tifa", "porto?", room="here", readers=Readers("here"), limit=1), read_query("porto?", ()))
+def choice_of(text: str, **given: object) -> Choice:
+    return Choice(Query("tifa", text, Readers("here"), room="here", speaker="ana", **given), read_query(text, ()))  # type: ignore[arg-type]
+
+
+def test_no_more_is_wanted_where_nothing_could_be_better():
+    choice = choice_of("porto?", limit=2)
+    for place, score in enumerate((0.9, 0.8), 1):
+        assert choice.wants(score)
+        choice.offer(score, pack(1, place, 0), memory(f"Porto {place}"))
+    assert not choice.wants(0.8)
+    choice.offer(0.7, pack(1, 3, 0), memory("Porto 3"))
+    assert [found.score for found in choice.recalled()] == [0.9, 0.8]
+
+
+def test_more_is_wanted_as_long_as_its_text_could_make_it_the_best():
+    choice = choice_of("Where do I live?", limit=1)
+    choice.offer(0.9, pack(1, 1, 0), memory("My cousin lives in Rome."))
+    assert choice.wants(0.8)
+    choice.offer(0.8, pack(1, 2, 0), memory("I live in Porto."))
+    assert not choice.wants(0.7)
+    assert [found.memory.text for found in choice.recalled()] == ["I live in Porto."]
+
+
+def test_no_more_is_looked_at_than_a_choice_has_place_for():
+    choice = choice_of("Where do I live?", limit=1)
     for place in range(1, CANDIDATES + 1):
-        assert not choice.full
-        choice.offer(1.0, pack(1, place, 0), memory(f"Porto {place}"))
+        assert choice.wants(1.0)
+        choice.offer(1.0, pack(1, place, 0), memory(f"Porto {place}", entity="bea"))
         choice.offer(1.0, pack(1, place, 0), None)
-    assert choice.full
+    assert not choice.wants(1.0)
+
+
+def test_what_cannot_reach_the_threshold_is_not_wanted():
+    assert not choice_of("porto?", threshold=0.5).wants(0.4)
+    assert choice_of("Where do I live?", threshold=0.5).wants(0.4)
 
 
 def test_an_answer_is_found_by_the_question_of_the_agent_before_it():

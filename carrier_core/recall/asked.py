@@ -125,8 +125,11 @@ _BETWEEN = frozenset(
 
 def tells_of_self(text: str, stems: Collection[str]) -> bool:
     """Whether what was asked for is told of the speaker: "I live", "my sister", "I have a dog", not "my cousin lives"."""
+    text = plain(text[:ASKED])
+    if not any(stem in text for stem in stems):
+        return False  # most texts, in a tenth of the time
     before = ""
-    for word in words_in(plain(text[:ASKED])):
+    for word in words_in(text):
         if before in _OF_SELF and stem(word) in stems:
             return True
         if word not in _BETWEEN:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterable, Mapping, Sequence
 
 from carrier_core.messages import Memory, Query, Recalled
@@ -47,7 +48,10 @@ def with_answers(ranked: Ranked, asked: Mapping[int, float], after: Iterable[tup
 
 
 class Choice:
-    """What one query recalls, chosen from the candidates that a store offers it, best first, until it is :attr:`full`."""
+    """What one query recalls, chosen from the candidates that a store offers it, best first, while it :meth:`wants` more.
+
+    ``size`` is how many it looks at, at most, of those that the query does not exclude.
+    """
 
     def __init__(self, query: Query, asked: Asked) -> None:
         self.size = max(CANDIDATES, 2 * query.limit)
@@ -55,11 +59,17 @@ class Choice:
         self._asked = asked
         self._exclude = frozenset(query.exclude)
         self._found: list[Recalled] = []
+        self._scores: list[float] = []  # the lowest first
+        told = SAME_SPEAKER * TOLD_OF_SELF if asked.of_self else 1.0
+        self._most = told * NAMED if asked.names else told
 
-    @property
-    def full(self) -> bool:
-        """Whether there are enough of them."""
-        return len(self._found) >= self.size
+    def wants(self, score: float) -> bool:
+        """Whether a candidate with this score, or a lower one, could still be among the best: so many memories need not be
+        read, most of all where the query names nobody and asks nothing of the speaker, so that texts tell no more."""
+        best, limit = round(score * self._most, 4), self._query.limit
+        if len(self._found) >= self.size or best < self._query.threshold:
+            return False
+        return len(self._scores) < limit or best > self._scores[-limit]
 
     def offer(self, score: float, row: int, memory: Memory | None) -> None:
         """A candidate, None if it is gone. What the query excludes is not taken. What no reader may know does not stand on a
@@ -67,8 +77,10 @@ class Choice:
         query = self._query
         if memory is None or memory.id in self._exclude or (query.kinds and memory.kind not in query.kinds):
             return
-        if not self.full and memory.provenance.audience.admits(query.readers):
-            self._found.append(Recalled(memory, round(score * self._cue(row, memory), 4)))
+        if memory.provenance.audience.admits(query.readers):
+            found = Recalled(memory, round(score * self._cue(row, memory), 4))
+            self._found.append(found)
+            insort(self._scores, found.score)
 
     def recalled(self) -> tuple[Recalled, ...]:
         """The best of them, best first: as many as the query wants, none below its threshold."""

@@ -136,15 +136,15 @@ class Search:
         return [(row, after) for row, after, _ in found]
 
     async def _choose(self, choice: Choice, query: Query, ranked: Ranked, versions: Versions) -> tuple[Recalled, ...]:
-        """Read candidates, some at a time, until there are enough."""
-        size = choice.size + len(query.exclude)
-        for start in range(0, len(ranked), size):
-            if choice.full:
+        """Read candidates, some at a time, while they may be among the best."""
+        memories: Mapping[int, Memory] = {}
+        for position, (score, row) in enumerate(ranked):
+            if not choice.wants(score):
                 break
-            some = ranked[start : start + size]
-            memories = await self._read(query.agent, _rows(some), versions)
-            for score, row in some:
-                choice.offer(score, row, memories.get(row))
+            if row not in memories:
+                some = ranked[position : position + choice.size]
+                memories = await self._read(query.agent, _rows(some), versions)
+            choice.offer(score, row, memories.get(row))
         return choice.recalled()
 
     async def _read(self, agent: str, rows: list[int], versions: Versions) -> Mapping[int, Memory]:

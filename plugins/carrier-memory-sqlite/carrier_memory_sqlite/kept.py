@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -14,16 +15,16 @@ class Kept(Generic[K, V]):
     __slots__ = ("_entries", "_most", "get", "pop")
 
     def __init__(self, most: int) -> None:
-        self._entries: dict[K, V] = {}
+        self._entries: OrderedDict[K, V] = OrderedDict()
         self._most = most
         self.get = self._entries.get
         self.pop = self._entries.pop
 
     def __setitem__(self, key: K, value: V) -> None:
         entries = self._entries
-        if len(entries) >= self._most and key not in entries:
-            del entries[next(iter(entries))]
         entries[key] = value
+        if len(entries) > self._most:
+            entries.popitem(last=False)
 
     def clear(self) -> None:
         """Keep nothing."""

@@ -32,8 +32,8 @@ from carrier_memory_sqlite.transaction import Stored, Transaction
 if TYPE_CHECKING:
     from carrier_memory_sqlite.vectors import Vectors
 
-KEPT = 4_096
-"""Decoded memories that are kept in mind, and shelves by what they are looked for with."""
+KEPT, MEMORIES = 4_096, 16_384
+"""Shelves that are kept in mind, by what they are looked for with; and decoded memories, some 700 bytes each."""
 TALKS, TALK = 512, 40
 """Rooms whose last messages are kept in mind, and how many of each at least: more than a prompt shows."""
 SHORT = 96
@@ -74,7 +74,7 @@ class SqliteMemory(MemoryStore):
     def __init__(self, database: Database) -> None:
         self.people = People(database)
         self._database = database
-        self._memories: Kept[int, Memory] = Kept(KEPT)
+        self._memories: Kept[int, Memory] = Kept(MEMORIES)
         self._shelves: Kept[tuple[str, str, str], tuple[Shelf, ...]] = Kept(KEPT)
         self._talks: Kept[tuple[str, str], Talk] = Kept(TALKS)
         self._unindexed: dict[int, dict[int, str]] = {}  # by shelf: the ids of memories by row

@@ -72,7 +72,7 @@ class Search:
             ranked = fuse(ranked, alike, of_self=asked.of_self, of_agent=asked.of_agent)
         choice = Choice(query, asked)
         for score, row in ranked:
-            if choice.full:
+            if not choice.wants(score):
                 break
             choice.offer(score, row, self._read(row))
         return choice.recalled()
