@@ -41,6 +41,8 @@ if TYPE_CHECKING:
         StoredPart,
         Work,
     )
+    from carrier_core.kept import Kept
+    from carrier_core.ledger import parts_in, parts_of
     from carrier_core.memory import MemoryStore, Store
     from carrier_core.messages import (
         Attachment,
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
         text_of,
     )
     from carrier_core.outcomes import Answer, Connection, Event, Outcome, Ran, Status, Step, StepRecord, TurnRecord
+    from carrier_core.packing import deflate, inflate
     from carrier_core.prompts import (
         ActionCall,
         ActionResult,
@@ -133,9 +136,12 @@ _HOME = {
     "errors": "CarrierError ConfigError Fenced InDoubt NotDone PluginError ProviderError Rejected Unavailable",
     "host": "Host",
     "journal": "Appended InboundRow Intent Journal OpenTurn Outgoing Parking Sending StoredPart Work",
+    "kept": "Kept",
+    "ledger": "parts_in parts_of",
     "memory": "MemoryStore Store",
     "messages": "Attachment Block Drop Entity Inbound InboundKind Memory MemoryKind Message NotSent Part PartKind Query Recalled Receipt Reply ReplyPart Room RoomKind Sent Unknown World make_id text_of",
     "outcomes": "Answer Connection Event Outcome Ran Status Step StepRecord TurnRecord",
+    "packing": "deflate inflate",
     "prompts": "ActionCall ActionResult Authorization Carry Completion Decision Draft Effect Evaluation Finish Json Prompt PromptMessage Ruling Source State Then Tool Usage Verdict",
     "provenance": "AGENT Audience EVERYONE OPERATOR Provenance Readers derive outside person",
     "records": "Unrecognised decode encode",
@@ -197,6 +203,7 @@ __all__ = [
     "Intent",
     "Journal",
     "Json",
+    "Kept",
     "Kind",
     "Memory",
     "MemoryKind",
@@ -262,13 +269,17 @@ __all__ = [
     "World",
     "__version__",
     "decode",
+    "deflate",
     "derive",
     "eliza_values",
     "encode",
     "impl",
+    "inflate",
     "make_id",
     "method",
     "outside",
+    "parts_in",
+    "parts_of",
     "person",
     "render",
     "render_view",

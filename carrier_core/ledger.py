@@ -11,7 +11,7 @@ import msgspec
 
 from carrier_core.journal import StoredPart
 from carrier_core.messages import Part
-from carrier_core.outcomes import Composition, Line
+from carrier_core.outcomes import Composition, Line, TurnRecord
 from carrier_core.prompts import Composed, Prompt, PromptMessage, State
 
 _KEPT = 8192  # hashes that are remembered, so that a line of history is hashed and stored once, not in every turn
@@ -95,3 +95,44 @@ def composed_of(composition: Composition, parts: Mapping[str, Part]) -> Composed
     )
     prompt = Prompt(messages, composition.tools, composition.model, composition.max_tokens, composition.temperature)
     return Composed(State(tuple(parts[each] for each in composition.state)), prompt)
+
+
+# --- what a store has to know of records -----------------------------------------------------------------------------
+
+
+class _Value(msgspec.Struct):
+    """A recorded value, as far as it has to be known here."""
+
+    type: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Parts(msgspec.Struct):
+    parts: tuple[str, ...] = ()
+
+
+class _Named(msgspec.Struct):
+    """A composition of this release or of another, as far as it names parts."""
+
+    state: tuple[str, ...] = ()
+    messages: tuple[_Parts, ...] = ()
+
+
+_value = msgspec.json.Decoder(_Value)
+_named = msgspec.json.Decoder(_Named)
+
+
+def parts_of(record: TurnRecord) -> set[str]:
+    """The hashes of all parts that a turn names, in its record and in its steps: which of the stored ones it needs."""
+    return {*record.parts}.union(*[parts_in(step.value) for step in record.steps])
+
+
+def parts_in(value: msgspec.Raw) -> set[str]:
+    """The hashes of the parts that the recorded value of a step names: that of the step ``compose`` does."""
+    if b'"composition"' not in bytes(value):
+        return set()
+    recorded = _value.decode(value)
+    if recorded.type != "composition":
+        return set()
+    composition = _named.decode(recorded.data)
+    return {*composition.state}.union(*[line.parts for line in composition.messages])

@@ -27,7 +27,7 @@ TOP_LEVEL = frozenset(
 
 # The modules of the core: each may import those before it, none after it. `__init__` names all of them, lazily.
 ORDER = (
-    "_version errors provenance messages prompts outcomes schedules journal archive records memory recall breaker contract failures dispatch "
+    "_version errors provenance messages prompts outcomes schedules journal archive records packing kept memory recall breaker contract failures dispatch "
     "discovery things specs policy ledger scheduler reception logs keylines configfile shape sections environment faults "
     "overrides handlebars sandbox templates character eliza characterfile settings signatures stamp table events "
     "embedding recording progress lookups turn acting pipeline drafts defaults plugins handling agent why clients outage outbox intake agenda upkeep host "
@@ -185,7 +185,9 @@ def test_naming_a_plugin_is_seen(text: str) -> None:
 
 
 def test_the_core_names_no_plugin() -> None:
+    dictionaries = CORE / "packing"  # what recorded text often says, whoever said it: data that can never change
     core = [file for file in tracked() if file.is_relative_to(CORE)]
+    core = [file for file in core if not (file.is_relative_to(dictionaries) and file.suffix == ".txt")]
 
     assert [(place, name) for place, line in lines(core) if (name := named_plugin(line))] == []
 

@@ -26,11 +26,11 @@ from carrier_core import (
     StoredPart,
     World,
     decode,
+    inflate,
+    parts_of,
 )
 from carrier_memory_postgres.connections import Link, Row
 from carrier_memory_postgres.outbox import post_of
-from carrier_memory_postgres.packing import inflate
-from carrier_memory_postgres.prompts import parts_of
 from carrier_memory_postgres.queries import queries
 from carrier_memory_postgres.traces import read_records
 from carrier_memory_postgres.vectors import tables

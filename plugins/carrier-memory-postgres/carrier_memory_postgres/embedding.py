@@ -6,10 +6,9 @@ import hashlib
 import time
 from collections.abc import Sequence
 
-from carrier_core import Memory, Query, decode
+from carrier_core import Memory, Query, decode, inflate
 from carrier_memory_postgres.connections import Link, Row
 from carrier_memory_postgres.database import Database
-from carrier_memory_postgres.packing import inflate
 from carrier_memory_postgres.queries import queries
 from carrier_memory_postgres.vectors import Given, Table, add_vectors, build_index, find_table, make_table, nearest
 

@@ -11,12 +11,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from carrier_core import Outcome, StepRecord, TurnRecord
+from carrier_core import Outcome, StepRecord, TurnRecord, deflate, inflate, parts_in
 from carrier_memory_postgres.batch import Batch
 from carrier_memory_postgres.connections import Link, Row, Speaker
-from carrier_memory_postgres.packing import deflate, inflate
 from carrier_memory_postgres.parts import hashed, memory_of
-from carrier_memory_postgres.prompts import parts_in
 from carrier_memory_postgres.queries import queries
 from carrier_memory_postgres.retention import drop_turns
 from carrier_memory_postgres.storing import forget_memories

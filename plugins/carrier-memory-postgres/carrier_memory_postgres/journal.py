@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from carrier_core import InboundRow, Intent, OpenTurn, Parking, Part, StoredPart, TurnRecord, decode
+from carrier_core import InboundRow, Intent, OpenTurn, Parking, Part, StoredPart, TurnRecord, decode, inflate
 from carrier_memory_postgres.connections import Link
 from carrier_memory_postgres.database import Database
 from carrier_memory_postgres.inbound import Inbounds
 from carrier_memory_postgres.memory import PostgresMemory
 from carrier_memory_postgres.outbox import Outbox
-from carrier_memory_postgres.packing import inflate
 from carrier_memory_postgres.queries import queries
 from carrier_memory_postgres.schedules import Schedules
 from carrier_memory_postgres.traces import read_records

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from carrier_core import (
     Connection,
     Entity,
+    Kept,
     Memory,
     MemoryKind,
     MemoryStore,
@@ -17,13 +18,12 @@ from carrier_core import (
     Recalled,
     Room,
     decode,
+    inflate,
 )
 from carrier_memory_postgres.batch import Batch
 from carrier_memory_postgres.connections import Row
 from carrier_memory_postgres.database import Database
 from carrier_memory_postgres.embedding import Embeddings
-from carrier_memory_postgres.kept import Kept
-from carrier_memory_postgres.packing import inflate
 from carrier_memory_postgres.people import People
 from carrier_memory_postgres.prepared import Stored, prepared
 from carrier_memory_postgres.queries import queries

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from carrier_core import Intent, Journal, Outgoing, ReplyPart, Sending, decode, encode
+from carrier_core import Intent, Journal, Outgoing, ReplyPart, Sending, decode, deflate, encode, inflate
 from carrier_memory_postgres.batch import Batch
 from carrier_memory_postgres.connections import Row
 from carrier_memory_postgres.database import Database
-from carrier_memory_postgres.packing import deflate, inflate
 from carrier_memory_postgres.queries import queries
 from carrier_memory_postgres.standing import Key, Needs
 

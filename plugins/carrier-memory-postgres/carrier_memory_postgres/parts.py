@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from carrier_core import StoredPart, encode
+from carrier_core import StoredPart, deflate, encode, inflate
 from carrier_memory_postgres.connections import Speaker
-from carrier_memory_postgres.packing import deflate, inflate
 from carrier_memory_postgres.queries import queries
 
 _SQL = queries("parts")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from carrier_core import Connection, Entity, Readers, Room, RoomKind
+from carrier_core import Connection, Entity, Kept, Readers, Room, RoomKind
 from carrier_memory_postgres.connections import Row
 from carrier_memory_postgres.database import Database
-from carrier_memory_postgres.kept import Kept
 from carrier_memory_postgres.queries import queries
 
 KEPT = 4_096

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from carrier_core import Memory, MemoryKind, Query, Recalled, decode
+from carrier_core import Kept, Memory, MemoryKind, Query, Recalled, decode, inflate
 from carrier_core.recall import (
     BESIDE,
     Asked,
@@ -26,9 +26,7 @@ from carrier_core.recall import (
 )
 from carrier_memory_postgres.database import Database
 from carrier_memory_postgres.embedding import Embeddings
-from carrier_memory_postgres.kept import Kept
 from carrier_memory_postgres.lexemes import expression, within
-from carrier_memory_postgres.packing import inflate
 from carrier_memory_postgres.prepared import Stored
 from carrier_memory_postgres.queries import queries
 

@@ -24,10 +24,10 @@ from carrier_core import (
     Schedule,
     StoredPart,
     World,
+    deflate,
     encode,
 )
 from carrier_memory_postgres.batch import Batch
-from carrier_memory_postgres.packing import deflate
 from carrier_memory_postgres.parts import hashed, store_parts
 from carrier_memory_postgres.prepared import prepared
 from carrier_memory_postgres.queries import queries

@@ -7,12 +7,10 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from carrier_core import Retention, StepRecord
+from carrier_core import Retention, StepRecord, inflate, parts_in
 from carrier_memory_postgres.batch import Batch
 from carrier_memory_postgres.database import Database
-from carrier_memory_postgres.packing import inflate
 from carrier_memory_postgres.partitions import detach, drop_detached, over
-from carrier_memory_postgres.prompts import parts_in
 from carrier_memory_postgres.queries import queries
 from carrier_memory_postgres.standing import Needs
 from carrier_memory_postgres.storing import forget_memories

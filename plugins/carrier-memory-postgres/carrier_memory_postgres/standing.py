@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any, NamedTuple
 
-from carrier_core import Entity, Intent, Outgoing, Parking, Room, StoredPart, TurnRecord, World
-from carrier_memory_postgres.kept import Kept
+from carrier_core import Entity, Intent, Kept, Outgoing, Parking, Room, StoredPart, TurnRecord, World
 from carrier_memory_postgres.parts import Shown
 from carrier_memory_postgres.prepared import Prepared
 

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from carrier_core import deflate
 from carrier_core.recall import keys_of, pack, place_of, shelf_of
 from carrier_memory_postgres.batch import Batch
 from carrier_memory_postgres.lexemes import shelf_word
-from carrier_memory_postgres.packing import deflate
 from carrier_memory_postgres.partitions import ensure_partitions
 from carrier_memory_postgres.prepared import Label, Prepared
 from carrier_memory_postgres.queries import queries

@@ -13,11 +13,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from carrier_core import StepRecord, TurnRecord, decode, encode
+from carrier_core import StepRecord, TurnRecord, decode, encode, inflate, parts_in
 from carrier_memory_postgres.connections import Speaker
-from carrier_memory_postgres.packing import inflate
 from carrier_memory_postgres.parts import Shown, numbered
-from carrier_memory_postgres.prompts import parts_in
 
 MOST = 10_000
 """Parts of one turn up to which its memories are told by them."""

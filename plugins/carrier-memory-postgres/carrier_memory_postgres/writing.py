@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from carrier_core import Entity, Outgoing, Room, World
+from carrier_core import Entity, Outgoing, Room, World, deflate
 from carrier_memory_postgres.batch import Batch
 from carrier_memory_postgres.connections import lock_key
-from carrier_memory_postgres.packing import deflate
 from carrier_memory_postgres.parts import hashed, store_parts
 from carrier_memory_postgres.queries import queries
 from carrier_memory_postgres.storing import next_numbers, store_memories

@@ -5,9 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from carrier_core import Part, Provenance, Retention, Status, StoredPart, encode, make_id, person
+from carrier_core import Part, Provenance, Retention, Status, StoredPart, deflate, encode, inflate, make_id, person
 from carrier_memory_postgres.forgetting import find, forget_person
-from carrier_memory_postgres.packing import deflate, inflate
 from carrier_memory_postgres.standing import Needs
 
 pytestmark = pytest.mark.anyio

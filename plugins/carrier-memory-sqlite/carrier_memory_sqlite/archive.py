@@ -29,10 +29,10 @@ from carrier_core import (
     StoredPart,
     World,
     decode,
+    inflate,
+    parts_of,
 )
 from carrier_memory_sqlite.outbox import intents_of, posts_of
-from carrier_memory_sqlite.packing import inflate
-from carrier_memory_sqlite.prompts import parts_of
 from carrier_memory_sqlite.queries import queries
 from carrier_memory_sqlite.records import record_of
 from carrier_memory_sqlite.schedules import schedules_of

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from carrier_core import Memory
+from carrier_core import Kept, Memory
 from carrier_core.recall import Shelf, prepare, shelf_of
 from carrier_memory_sqlite.database import Database
-from carrier_memory_sqlite.kept import Kept
 from carrier_memory_sqlite.queries import queries
 
 SMALL = 16

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 
 import anyio.to_thread
 
-from carrier_core import Memory, decode
+from carrier_core import Memory, decode, inflate
 from carrier_core.recall import shelf_of
 from carrier_memory_sqlite.database import Database
-from carrier_memory_sqlite.packing import inflate
 from carrier_memory_sqlite.queries import queries
 from carrier_memory_sqlite.transaction import Stored, Transaction
 

@@ -8,9 +8,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from carrier_core import Outcome, StepRecord, TurnRecord, encode
-from carrier_memory_sqlite.packing import inflate
-from carrier_memory_sqlite.prompts import parts_in, parts_of
+from carrier_core import Outcome, StepRecord, TurnRecord, encode, inflate, parts_in, parts_of
 from carrier_memory_sqlite.queries import queries
 from carrier_memory_sqlite.records import record_of
 from carrier_memory_sqlite.traces import Rows, trace_of

@@ -9,6 +9,7 @@ from carrier_core import (
     CarrierError,
     Connection,
     Entity,
+    Kept,
     Memory,
     MemoryKind,
     MemoryStore,
@@ -21,7 +22,6 @@ from carrier_core.recall import Asked, Shelf, keys_for, read_query, read_shelves
 from carrier_memory_sqlite.beginnings import Beginnings
 from carrier_memory_sqlite.database import Database, Row
 from carrier_memory_sqlite.embedding import Embeddings, Given
-from carrier_memory_sqlite.kept import Kept
 from carrier_memory_sqlite.overlay import memories_of, overlaid
 from carrier_memory_sqlite.people import People
 from carrier_memory_sqlite.prepared import prepared

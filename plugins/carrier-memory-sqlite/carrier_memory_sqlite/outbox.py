@@ -6,9 +6,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from carrier_core import Intent, Journal, Outgoing, ReplyPart, Sending, decode, encode
+from carrier_core import Intent, Journal, Outgoing, ReplyPart, Sending, decode, deflate, encode, inflate
 from carrier_memory_sqlite.database import Database, Row
-from carrier_memory_sqlite.packing import deflate, inflate
 from carrier_memory_sqlite.queries import queries
 from carrier_memory_sqlite.transaction import Place, Transaction
 

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable
 
 import apsw
 
-from carrier_core import Memory, decode
+from carrier_core import Memory, decode, inflate
 from carrier_memory_sqlite.database import Row
-from carrier_memory_sqlite.packing import inflate
 from carrier_memory_sqlite.prepared import words_of
 from carrier_memory_sqlite.queries import queries
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from carrier_core import Connection, Entity, Readers, Room, RoomKind
+from carrier_core import Connection, Entity, Kept, Readers, Room, RoomKind
 from carrier_memory_sqlite.database import Database, Row
-from carrier_memory_sqlite.kept import Kept
 from carrier_memory_sqlite.queries import queries
 from carrier_memory_sqlite.transaction import Transaction
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from carrier_core import Memory, decode, encode
+from carrier_core import Memory, decode, encode, inflate
 from carrier_core.recall import Label, label, prepare
-from carrier_memory_sqlite.packing import inflate
 
 
 class Prepared(NamedTuple):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from carrier_core import InboundRow, Journal, OpenTurn, Parking, Part, StoredPart, TurnRecord, decode
+from carrier_core import InboundRow, Journal, OpenTurn, Parking, Part, StoredPart, TurnRecord, decode, inflate
 from carrier_memory_sqlite.database import Database
 from carrier_memory_sqlite.outbox import intents_of
-from carrier_memory_sqlite.packing import inflate
 from carrier_memory_sqlite.queries import queries
 from carrier_memory_sqlite.traces import Rows, read_draft, read_trace
 

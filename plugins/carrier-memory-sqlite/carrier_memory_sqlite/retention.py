@@ -6,11 +6,10 @@ from array import array
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from carrier_core import Retention, TurnRecord
+from carrier_core import Retention, TurnRecord, parts_of
 from carrier_memory_sqlite.database import Database
 from carrier_memory_sqlite.journal import SqliteJournal
 from carrier_memory_sqlite.memory import SqliteMemory
-from carrier_memory_sqlite.prompts import parts_of
 from carrier_memory_sqlite.queries import queries
 from carrier_memory_sqlite.records import record_of
 from carrier_memory_sqlite.traces import Rows

@@ -12,9 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from carrier_core import StepRecord, TurnRecord, decode, encode
-from carrier_memory_sqlite.packing import deflate, inflate
-from carrier_memory_sqlite.prompts import parts_in
+from carrier_core import StepRecord, TurnRecord, decode, deflate, encode, inflate, parts_in
 from carrier_memory_sqlite.queries import queries
 from carrier_memory_sqlite.transaction import Transaction
 

@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from carrier_core import Fenced, Memory
+from carrier_core import Fenced, Memory, deflate
 from carrier_core.recall import WORDS_VERSION, keys_of, pack, place_of, shelf_of
-from carrier_memory_sqlite.packing import deflate
 from carrier_memory_sqlite.prepared import Prepared, words_of
 from carrier_memory_sqlite.queries import queries
 

@@ -29,10 +29,10 @@ from carrier_core import (
     StoredPart,
     Unavailable,
     encode,
+    inflate,
     make_id,
     person,
 )
-from carrier_memory_sqlite.packing import inflate
 from carrier_memory_sqlite.store import SqliteStore
 
 pytestmark = pytest.mark.anyio

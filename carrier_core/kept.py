@@ -1,4 +1,4 @@
-"""What is kept in mind of a database, so that it need not be read again."""
+"""What is kept in mind of a store, so that it need not be read again."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ class Kept(Generic[K, V]):
         entries[key] = value
         if len(entries) > self._most:
             entries.popitem(last=False)
+
+    def names(self) -> tuple[K, ...]:
+        """The keys of what is kept."""
+        return tuple(self._entries)
 
     def clear(self) -> None:
         """Keep nothing."""
