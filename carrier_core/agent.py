@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -233,6 +233,7 @@ class AgentRuntime:
             await self.memory.put((kept,))
 
 
+@lru_cache(maxsize=1_024)
 def turn_id(agent: str, room: str, seq: int) -> str:
     """The id of the turn with which an agent answers the row ``seq`` of a room."""
     return make_id("turn", agent, room, str(seq))

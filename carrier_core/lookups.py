@@ -17,18 +17,20 @@ class Lookups:
 
     def __init__(self) -> None:
         self._answers: dict[Hashable, object] = {}
-        self._asking: dict[Hashable, anyio.Event] = {}
+        self._asking: dict[Hashable, anyio.Event | None] = {}
 
     async def once(self, question: Hashable, ask: Callable[[], Awaitable[T]]) -> T:
         """The answer to a question. Whoever asks while it is being asked waits for that, and asks itself if it failed."""
         while question not in self._answers:
-            asking = self._asking.get(question)
-            if asking is not None:
-                await asking.wait()
+            if question in self._asking:
+                answered = self._asking[question] = self._asking[question] or anyio.Event()
+                await answered.wait()
                 continue
-            self._asking[question] = anyio.Event()
+            self._asking[question] = None  # an event only if somebody comes to wait for it
             try:
                 self._answers[question] = await ask()
             finally:
-                self._asking.pop(question).set()
+                waited = self._asking.pop(question)
+                if waited is not None:
+                    waited.set()
         return cast("T", self._answers[question])

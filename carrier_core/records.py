@@ -7,7 +7,6 @@ an upcaster turns the older data into the newer. What this release does not know
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from sys import intern
 from typing import TypeVar
 
@@ -15,7 +14,7 @@ import msgspec
 
 from carrier_core import archive, journal, messages, outcomes, prompts, schedules
 from carrier_core.messages import Memory
-from carrier_core.provenance import Provenance
+from carrier_core.provenance import shared
 
 T = TypeVar("T")
 Data = dict[str, object]
@@ -107,16 +106,11 @@ def _shared(memory: Memory) -> Memory:
     share = msgspec.structs.force_setattr
     for field in ("agent", "room", "entity", "name"):
         share(memory, field, intern(getattr(memory, field)))
-    share(memory, "provenance", _one(memory.provenance))
+    share(memory, "provenance", shared(memory.provenance))
     for part in memory.content:
         if part.provenance is not None:
-            share(part, "provenance", _one(part.provenance))
+            share(part, "provenance", shared(part.provenance))
     return memory
-
-
-@lru_cache(maxsize=4_096)
-def _one(provenance: Provenance) -> Provenance:
-    return provenance
 
 
 def _decode(record: bytes | msgspec.Raw) -> object:

@@ -32,7 +32,7 @@ from carrier_core.messages import (
 from carrier_core.outcomes import Answer, Event
 from carrier_core.progress import Progress
 from carrier_core.prompts import ActionCall, ActionResult, Completion, Composed, Prompt, State, Usage
-from carrier_core.provenance import Audience, Provenance, Readers, outside, person
+from carrier_core.provenance import Audience, Provenance, Readers, outside, person, shared
 from carrier_core.reception import clean_text
 from carrier_core.scheduler import Row
 from carrier_core.schedules import Missed, Schedule, first
@@ -87,12 +87,14 @@ class Turn:
         self.used: dict[str, None] = {}
         self.prompts: list[Prompt] = []
         self.clock = perf_counter()
-        self.audience = Audience((inbound.room.id,))
+        self.spoken = shared(
+            Provenance((person(inbound.message.sender.id),), Audience((inbound.room.id,)), inbound.client, "receive")
+        )
+        self.audience = self.spoken.audience
         host = agent.host
         self.started = resumed.record.started if resumed is not None else host.clock()
         self.stamp = Stamp(self.audience, agent.trusted)
         self.hooks = Hooks(budgets=host.budgets, report=self._report, trace=self.trace, admit=self.stamp.answer)
-        self.spoken = Provenance((person(inbound.message.sender.id),), self.audience, inbound.client, "receive")
         self.stamp.show(self.spoken)
         self.stamp.show(self._quoted())
         self._lookups = Lookups()

@@ -1,5 +1,7 @@
 """The host over time: what it does with what an earlier process left, with edits, with a new configuration, with rooms."""
 
+from functools import partial
+
 import anyio
 import msgspec
 import pytest
@@ -278,3 +280,23 @@ async def test_a_message_whose_agent_was_taken_out_is_kept_and_nobody_waits_for_
         assert "taken out" in result["reason"]
         room = running.client.said[0].room
         assert len((await running.store.journal.work("wren", room.id)).rows) == 1
+
+
+async def test_where_many_turns_begin_at_once_some_gather_their_context_and_the_rest_wait_for_that():
+    class Slow:
+        gathering = most = 0
+
+        @impl
+        async def provide_state(self, turn):
+            Slow.gathering += 1
+            Slow.most = max(Slow.most, Slow.gathering)
+            await anyio.wait_all_tasks_blocked()
+            Slow.gathering -= 1
+
+    async with running_host([Slow()]) as running:
+        running.host.composing = anyio.Semaphore(2)
+        async with anyio.create_task_group() as group:
+            for number in range(5):
+                group.start_soon(partial(running.ask, "Hello", room=f"r{number}"))
+        assert Slow.most == 2
+        assert len(running.client.texts) == 5

@@ -89,10 +89,11 @@ class Choice:
 
     def _cue(self, row: int, memory: Memory) -> float:
         query, asked, cue = self._query, self._asked, 1.0
-        if asked.of_self and query.speaker and memory.entity and not memory.by_agent:
-            cue = SAME_SPEAKER if memory.entity == query.speaker else OTHER_SPEAKER
-        if asked.of_self and not row & QUESTION and tells_of_self(memory.text, asked.stems):
-            cue *= TOLD_OF_SELF
+        if asked.of_self and not memory.by_agent:
+            if query.speaker and memory.entity:
+                cue = SAME_SPEAKER if memory.entity == query.speaker else OTHER_SPEAKER
+            if not row & QUESTION and tells_of_self(memory.text, asked.stems):
+                cue *= TOLD_OF_SELF
         if asked.names:
             text = f"{memory.name} {memory.text}".lower()
             if any(name in text for name in asked.names):

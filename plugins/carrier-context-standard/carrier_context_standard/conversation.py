@@ -42,8 +42,9 @@ class RecentMessages(Context):
         return State(tuple(part for part in parts if part.text))
 
     def _line(self, memory: Memory, named: bool) -> Part:
-        longest = max([len(part.text) for part in memory.content], default=0)
-        return (self._kept if longest <= _LONGEST_KEPT else self._made)(memory, named)
+        content = memory.content
+        is_short = len(content) == 1 and len(content[0].text) <= _LONGEST_KEPT
+        return (self._kept if is_short else self._made)(memory, named)
 
     def _made(self, memory: Memory, named: bool) -> Part:
         text, name = memory.text, shown(memory.name)
