@@ -87,9 +87,7 @@ class Handling:
         """Go on with a turn after its last recorded step."""
         turn = await self.revive(key)
         if turn is None:
-            self._agent.host.log.error(
-                "turn_not_resumed", turn=key, agent=self._agent.name, why="its messages are gone"
-            )
+            await self.give_up(key)
             return
         resumed = turn.progress.resumed
         if resumed is not None and resumed.completed:
@@ -102,6 +100,22 @@ class Handling:
                 await self._again(turn, limit)
         else:
             await self._again(turn, limit)
+
+    async def give_up(self, key: str) -> None:
+        """End a turn that cannot be gone on with, because the messages that it answers are gone: visibly, and for good."""
+        host, journal = self._agent.host, self._agent.host.store.journal
+        why = "its messages are gone"
+        host.log.error("turn_not_resumed", turn=key, agent=self._agent.name, why=why)
+        found = await host.outage.outlast(lambda: journal.reopen(key))
+        if found is None:
+            return
+        record = found.record
+        epoch = await self._agent.epoch(record.room)
+        if not found.completed:
+            record = msgspec.structs.replace(record, outcome=Outcome(Status.FAILED, reason=why))
+            await host.outage.outlast(lambda: journal.complete(record, epoch, (), (), ()))
+        await host.outage.outlast(lambda: journal.finish(record, epoch, (), ()))
+        host.finished(record, record.room)
 
     async def _again(self, turn: Turn, limit: int) -> None:
         """Run a turn that was cut off, if it may be. Those that were often cut off run one after another, so that it is not

@@ -280,7 +280,7 @@ class Host:
             if not self.knows(key):
                 turn = await runtime.handling.revive(key)
                 if turn is None:
-                    self.log.error("turn_not_resumed", turn=key, agent=agent, why="its messages are gone")
+                    await runtime.handling.give_up(key)
                 elif self._here(turn.client, room) and not self.knows(key):
                     self.queue(runtime, Row(turn.seqs[0], turn.inbound, key))
         for row in rows:

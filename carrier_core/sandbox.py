@@ -253,6 +253,13 @@ def sandbox() -> Environment:
     environment = Sandbox(
         undefined=ChainableUndefined, finalize=_text, trim_blocks=True, lstrip_blocks=True, autoescape=False
     )
+    environment.filters = {**_filters(environment), _COUNTED: counted, _BOUNDED: _bounded}
+    environment.globals = {"range": _range}
+    return environment
+
+
+def _filters(environment: Environment) -> dict[str, Callable[..., object]]:
+    """What a template may filter with: some of Jinja's, and our own, which count what they do."""
     own: dict[str, Callable[..., object]] = {
         "join": _join,
         "replace": _replace,
@@ -261,7 +268,4 @@ def sandbox() -> Environment:
         "entries": _entries,
     }
     kept = {name: _counting(environment.filters[name]) for name in _FILTERS}
-    environment.filters = {**kept, **{name: _counting(made) for name, made in own.items()}}
-    environment.filters |= {_COUNTED: counted, _BOUNDED: _bounded}
-    environment.globals = {"range": _range}
-    return environment
+    return {**kept, **{name: _counting(made) for name, made in own.items()}}

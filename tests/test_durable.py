@@ -30,7 +30,7 @@ from carrier_core import (
     Unknown,
     impl,
 )
-from carrier_core.testing import HASTY, EchoProvider, FakeClient, Lives
+from carrier_core.testing import HASTY, EchoProvider, FakeClient, InMemoryStore, Lives
 
 pytestmark = pytest.mark.anyio
 
@@ -652,6 +652,23 @@ async def test_a_message_handed_over_again_after_its_first_receipt_was_lost_is_a
         await lives.client.replies(1)
         await lives.client.hand_over(said)
     assert lives.client.texts == ("You said: hello",)
+
+
+async def test_a_turn_whose_messages_are_gone_fails_visibly_and_the_room_goes_on():
+    lives = Lives()
+    async with lives.host():
+        lives.provider.hold()
+        turn = (await lives.client.say("r", "Ana", "hello")).heard[0].turn
+        await lives.provider.asked(1)
+    lives.provider.release()
+    assert isinstance(lives.store, InMemoryStore)
+    lives.store.journal.database.inbound.clear()
+    async with lives.host() as running:
+        result = await running.client.host.wait(turn)
+        assert (result["status"], result["reason"]) == ("failed", "its messages are gone")
+        assert await running.ask("and now?", room="r") == "You said: and now?"
+        ready = await lives.store.journal.ready()
+        assert all([not (await lives.store.journal.work(*place)).turns for place in ready])
 
 
 async def test_a_room_that_cannot_be_read_keeps_no_other_back():
