@@ -40,7 +40,7 @@ async def serve(config: Config, state: Path) -> None:
         await group.start(Control(host).serve)
         group.start_soon(_watchdog)
         await group.start(_signals, host, group.cancel_scope)
-        settle()
+        spare_collector()
         if sys.stderr.isatty():
             host.events.listen(partial(_show, host))
         notify("READY=1", f"MAINPID={os.getpid()}")
@@ -96,7 +96,7 @@ async def _reload(host: Host) -> None:
     notify("READY=1")
 
 
-def settle() -> None:
+def spare_collector() -> None:
     """Tell the collector that the host is up: what starting made lives as long as the process, and a turn makes hundreds of
     objects that hardly ever form a cycle. Looking through them again and again costs each turn a twentieth."""
     gc.freeze()

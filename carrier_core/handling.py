@@ -8,10 +8,10 @@ import anyio
 import msgspec
 
 from carrier_core import pipeline, specs
-from carrier_core.errors import CarrierError, Parked, PluginError
+from carrier_core.errors import CarrierError, Fenced, Parked, PluginError
 from carrier_core.journal import Outgoing, Parking, Sending
 from carrier_core.messages import Inbound, Memory
-from carrier_core.outcomes import Answer, Outcome, Status, StepRecord
+from carrier_core.outcomes import Answer, Event, Outcome, Status, StepRecord
 from carrier_core.recording import ended, opened
 from carrier_core.records import decode, encode
 from carrier_core.scheduler import Row
@@ -103,19 +103,27 @@ class Handling:
 
     async def give_up(self, key: str) -> None:
         """End a turn that cannot be gone on with, because the messages that it answers are gone: visibly, and for good."""
-        host, journal = self._agent.host, self._agent.host.store.journal
+        agent, host, journal = self._agent, self._agent.host, self._agent.host.store.journal
         why = "its messages are gone"
-        host.log.error("turn_not_resumed", turn=key, agent=self._agent.name, why=why)
+        host.log.error("turn_not_resumed", turn=key, agent=agent.name, why=why)
         found = await host.outage.outlast(lambda: journal.reopen(key))
         if found is None:
+            host.abandoned(key, agent.name, why)
             return
         record = found.record
-        epoch = await self._agent.epoch(record.room)
-        if not found.completed:
-            record = msgspec.structs.replace(record, outcome=Outcome(Status.FAILED, reason=why))
-            await host.outage.outlast(lambda: journal.complete(record, epoch, (), (), ()))
-        await host.outage.outlast(lambda: journal.finish(record, epoch, (), ()))
-        host.finished(record, record.room)
+        try:
+            epoch = await agent.epoch(record.room)
+            if not found.completed:
+                record = msgspec.structs.replace(record, outcome=Outcome(Status.FAILED, reason=why))
+                await host.outage.outlast(lambda: journal.complete(record, epoch, (), (), ()))
+            await host.outage.outlast(lambda: journal.finish(record, epoch, (), ()))
+        except Fenced:  # another daemon's now, which will come to the same end
+            agent.lost(record.room)
+            return
+        ended_as = {"status": str(record.outcome.status), "reason": record.outcome.reason}
+        host.events.emit(Event("turn_failed", host.clock(), agent.name, record.room, key, data={**ended_as}))
+        room = await host.store.memory.room(record.room)
+        host.finished(record, room.name if room is not None else record.room)
 
     async def _again(self, turn: Turn, limit: int) -> None:
         """Run a turn that was cut off, if it may be. Those that were often cut off run one after another, so that it is not

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from carrier_core.settings import Config
 
 _COMPOSING = (
-    100  # turns that gather their context at a time: more of them would only wait for the store, and for its budget
+    256  # turns that gather their context at a time: more of them would only wait for the store, and its budget
 )
 _LAST_EVENTS = 5.0  # seconds that watchers have for what happened last when the host stops
 _TRIES = 3  # times that a turn which raised where nothing should is gone on with
@@ -360,12 +360,12 @@ class Host:
         if runtime is None:
             why = "the agent was taken out of the configuration; the message is kept for when it is back"
             self.log.warning("message_kept", agent=agent, room=room, why=why)
-            self._lost(turn, agent, why)
+            self.abandoned(turn, agent, why)
             return
         try:
             await runtime.handling.handle(row)
         except Unavailable as error:  # the host stops while the store is away: the next process goes on
-            self._lost(turn, agent, error.message)
+            self.abandoned(turn, agent, error.message)
         except Fenced as error:
             self.log.warning("room_lost", agent=agent, room=room, error=error.message)
             runtime.lost(room)
@@ -376,11 +376,11 @@ class Host:
             if self._raised[turn] <= _TRIES:  # it goes on after its last recorded step, or fails visibly there
                 self.nudge(agent, room)
             else:
-                self._lost(turn, agent, str(error))
+                self.abandoned(turn, agent, str(error))
         finally:
             self._active.discard(turn)
 
-    def _lost(self, turn: str, agent: str, why: str) -> None:
+    def abandoned(self, turn: str, agent: str, why: str) -> None:
         """Tell whoever waits for a turn that it did not come to its end."""
         record = TurnRecord(turn, agent, "", "", "", (), self.clock(), Outcome(Status.FAILED, reason=why))
         self._ended_with(turn, summary(record, ""))

@@ -20,7 +20,8 @@ class Lookups:
         self._asking: dict[Hashable, anyio.Event | None] = {}
 
     async def once(self, question: Hashable, ask: Callable[[], Awaitable[T]]) -> T:
-        """The answer to a question. Whoever asks while it is being asked waits for that, and asks itself if it failed."""
+        """The answer to a question. Whoever asks while it is being asked waits for that, and asks itself if it failed: so what
+        answers a question must not ask the same one."""
         while question not in self._answers:
             if question in self._asking:
                 answered = self._asking[question] = self._asking[question] or anyio.Event()

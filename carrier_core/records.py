@@ -7,7 +7,7 @@ an upcaster turns the older data into the newer. What this release does not know
 from __future__ import annotations
 
 from collections.abc import Callable
-from sys import intern
+from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
@@ -105,12 +105,17 @@ def _shared(memory: Memory) -> Memory:
     thirds of it, and what is one object is hashed and compared at once."""
     share = msgspec.structs.force_setattr
     for field in ("agent", "room", "entity", "name"):
-        share(memory, field, intern(getattr(memory, field)))
+        share(memory, field, _name(getattr(memory, field)))
     share(memory, "provenance", shared(memory.provenance))
     for part in memory.content:
         if part.provenance is not None:
             share(part, "provenance", shared(part.provenance))
     return memory
+
+
+@lru_cache(maxsize=8_192)
+def _name(name: str) -> str:
+    return name  # not sys.intern: some releases of Python keep for good what is interned
 
 
 def _decode(record: bytes | msgspec.Raw) -> object:

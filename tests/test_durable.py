@@ -665,7 +665,8 @@ async def test_a_turn_whose_messages_are_gone_fails_visibly_and_the_room_goes_on
     lives.store.journal.database.inbound.clear()
     async with lives.host() as running:
         result = await running.client.host.wait(turn)
-        assert (result["status"], result["reason"]) == ("failed", "its messages are gone")
+        assert (result["status"], result["reason"], result["room"]) == ("failed", "its messages are gone", "r")
+        assert [event.turn for event in running.told("turn_failed")] == [turn]
         assert await running.ask("and now?", room="r") == "You said: and now?"
         ready = await lives.store.journal.ready()
         assert all([not (await lives.store.journal.work(*place)).turns for place in ready])

@@ -90,6 +90,10 @@ def test_no_more_is_looked_at_than_a_choice_has_place_for():
     assert not choice.wants(1.0)
 
 
+def test_nothing_is_wanted_where_nothing_is_asked_for():
+    assert not choice_of("porto?", limit=0).wants(1.0)
+
+
 def test_what_cannot_reach_the_threshold_is_not_wanted():
     assert not choice_of("porto?", threshold=0.5).wants(0.4)
     assert choice_of("Where do I live?", threshold=0.5).wants(0.4)

@@ -11,7 +11,7 @@ from carrier_core.recall.ranking import ASKING, OWN_REPLY, Ranked
 from carrier_core.recall.shelves import AGENT, QUESTION, place_of
 
 CANDIDATES = 10
-"""Memories that are read to choose the best from, at least."""
+"""Memories that the best are chosen from; twice as many as are wanted, if that is more."""
 QUESTIONS = 2
 """Questions of the agent whose answers are looked for in the next message."""
 
@@ -67,7 +67,7 @@ class Choice:
         """Whether a candidate with this score, or a lower one, could still be among the best: so many memories need not be
         read, most of all where the query names nobody and asks nothing of the speaker, so that texts tell no more."""
         best, limit = round(score * self._most, 4), self._query.limit
-        if len(self._found) >= self.size or best < self._query.threshold:
+        if limit < 1 or len(self._found) >= self.size or best < self._query.threshold:
             return False
         return len(self._scores) < limit or best > self._scores[-limit]
 

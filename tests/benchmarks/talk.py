@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import anyio
 
-from carrier_core.daemon import settle
+from carrier_core.daemon import spare_collector
 from carrier_core.host import Host
 from carrier_core.messages import Entity, Inbound, Room
 from carrier_core.outcomes import Event
@@ -158,7 +158,7 @@ async def running(
         host.budgets.update(dict.fromkeys(("provide_state", "Context.provide", "recall"), 60.0))
         host.events.listen(lambda event: failed.append(event) if event.name == "plugin_failed" else None)
         gc.collect()
-        settle()
+        spare_collector()
         try:
             yield host
         finally:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import anyio
 
-from carrier_core.daemon import settle
+from carrier_core.daemon import spare_collector
 from carrier_core.host import Host
 from carrier_core.logs import configure
 from carrier_core.messages import Entity, Inbound, Room
@@ -72,7 +72,7 @@ async def cost(rooms: int, each: int) -> dict[str, float]:
         (Path(folder) / "characters").symlink_to(characters)
         places = [(Room.of("local", f"r{i}"), Entity.of("local", f"person{i}")) for i in range(rooms)]
         async with Host(load(config, {}), Path(folder) / "state", clients="none").running() as host:
-            settle()
+            spare_collector()
             await batch(host, places, 0, HISTORY)
             cpus, walls = [], []
             for sample in range(SAMPLES):

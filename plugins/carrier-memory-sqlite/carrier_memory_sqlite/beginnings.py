@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from carrier_core import Kept, Memory
-from carrier_core.recall import Shelf, prepare, shelf_of
+from carrier_core.recall import Shelf, Sought, prepare, shelf_of
 from carrier_memory_sqlite.database import Database
 from carrier_memory_sqlite.queries import queries
 
 SMALL = 16
 """Memories of a shelf up to which their words are looked at."""
 LETTERS = 2
-"""Letters of a word that are compared: no ending that the index strips from a word of more goes deeper."""
+"""Letters of a word that are compared. No ending that the index strips from a longer word goes deeper, but for some that are
+hardly words (`aed`); words that are no longer than that are looked for everywhere."""
 ANY = -1
 """All bits: the words of this shelf may begin with anything."""
 
@@ -30,6 +31,13 @@ def bits_of(words: Iterable[str]) -> int:
     for word in words:
         bits |= 1 << (hash(word[:LETTERS]) & _BITS)
     return bits
+
+
+def bits_of_sought(sought: Sought) -> int:
+    """The beginnings that a shelf must have one of to be searched. The signs of groups of words are not words that are short."""
+    if sought.begins or any(len(word) <= LETTERS and word.isalnum() for word in sought.words):
+        return ANY
+    return bits_of(sought.words)
 
 
 class Beginnings:

@@ -21,7 +21,7 @@ from carrier_core.recall import (
     shelf_of,
     with_answers,
 )
-from carrier_memory_sqlite.beginnings import ANY, bits_of
+from carrier_memory_sqlite.beginnings import ANY, bits_of_sought
 from carrier_memory_sqlite.queries import queries
 
 DEEP = 256
@@ -87,7 +87,7 @@ class Search:
             yield Found(sought.concept, sought.weight, rows)
 
     def _match(self, sought: Sought, shelves: Sequence[Shelf]) -> list[int]:
-        words, bits = expression(sought), ANY if sought.begins else bits_of(sought.words)
+        words, bits = expression(sought), bits_of_sought(sought)
         return [row for shelf in shelves if self._beginnings(shelf) & bits for (row,) in self._newest(words, shelf)]
 
     def _newest(self, words: str, shelf: Shelf) -> list[tuple[int]]:

@@ -75,6 +75,12 @@ async def test_a_fact_in_a_script_without_spaces_is_found_by_a_single_sign(store
     assert await recalled(store, scene, "東京") == [fact.text]
 
 
+async def test_a_word_that_is_hardly_longer_than_its_stem_is_found(store, scene):
+    fact = scene.memory("Two øs in a name.", kind=MemoryKind.FACT)
+    await store.memory.put((fact,))
+    assert await recalled(store, scene, "ø?") == [fact.text]
+
+
 def test_what_the_index_takes_for_one_word_begins_alike():
     """So that no search is left out that would have found something."""
     connection = apsw.Connection(":memory:")

@@ -115,9 +115,9 @@ CREATE TABLE shelf_keys (
     PRIMARY KEY (agent, key, messages, shelf)
 ) WITHOUT ROWID;
 
--- `row` is shelf, place on the shelf and traits in one number (shelves.py): a scope is a range of rows, here and in the
+-- `row` is shelf, place on the shelf and traits in one number (see carrier_core.recall): a scope is a range of rows, here and in the
 -- index. `number` is the order in which memories came, and `numbers` has the last
--- one given out, and the version of words.py that the index was made with.
+-- one given out, and the version of words that the index was made with.
 CREATE TABLE memories (
     row INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -135,7 +135,7 @@ CREATE INDEX memories_place ON memories (place, kind, at, number);
 -- Memories whose words are not in the index yet: it takes many at once for much less than one by one.
 CREATE TABLE unindexed (row INTEGER PRIMARY KEY);
 
--- Contentless: what is indexed is the text as words.py prepares it. Positions are not kept, since no phrase is searched.
+-- Contentless: what is indexed is the text as carrier_core.recall prepares it. Positions are not kept, since no phrase is searched.
 CREATE VIRTUAL TABLE words USING fts5 (
     text, content = '', contentless_delete = 1, detail = none,
     tokenize = "porter unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'"
