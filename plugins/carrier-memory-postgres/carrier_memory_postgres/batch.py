@@ -17,7 +17,7 @@ from carrier_core import Connection, Entity, Fenced, Intent, Parking, Room, Step
 from carrier_memory_postgres.connections import Speaker, lock_key
 from carrier_memory_postgres.prepared import Prepared, Stored
 from carrier_memory_postgres.queries import queries
-from carrier_memory_postgres.standing import KNOWN_PARTS, Key, Known, Needs, Place, Standing, Writes
+from carrier_memory_postgres.standing import Key, Known, Needs, Place, Standing, Writes
 
 T = TypeVar("T", Entity, Room, World)
 
@@ -300,8 +300,6 @@ class Batch:
                 known.turns.pop(turn, None)
             else:
                 known.turns[turn] = standing
-        if len(known.parts) > KNOWN_PARTS:
-            known.parts.clear()
         known.settled = known.next_number
         for key, place in self._places.items():
             if place.heard:

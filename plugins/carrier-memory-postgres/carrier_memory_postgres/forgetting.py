@@ -28,11 +28,13 @@ _replace = msgspec.structs.replace
 
 
 class Found(NamedTuple):
-    """What names a person: turns that go, turns of others that stay without these words, keys of the outbox, hashes of parts,
-    ids of memories. ``numbers`` are those of the parts, and of parts that come from the memories. ``since`` is the oldest
-    transaction that may have written something which is not in it."""
+    """What names a person: their turns, turns of others that have not finished and whose inbound names them, turns of others
+    that stay without these words, keys of the outbox, hashes of parts, ids of memories. ``numbers`` are those of the parts,
+    and of parts that come from the memories. ``since`` is the oldest transaction that may have written something which is
+    not in it."""
 
     turns: set[str]
+    unfinished: set[str]
     speak: set[str]
     outbox: set[str]
     parts: set[str]
@@ -49,14 +51,16 @@ class Found(NamedTuple):
 async def find(link: Link, entity: str) -> Found:
     """All that names a person, as of now."""
     async with link.transaction(isolation="repeatable_read", readonly=True):
-        found = Found(set(), set(), set(), set(), set(), set(), (await link.fetch(_SQL["now"]))[0][0])
+        found = Found(set(), set(), set(), set(), set(), set(), set(), (await link.fetch(_SQL["now"]))[0][0])
         await _look(link, entity, found, None)
     return found
 
 
 async def _look(link: Speaker, entity: str, found: Found, age: int | None) -> None:
-    """Look through all rows, or those that were written by the last ``age`` transactions."""
+    """Look through all rows, or those that were written by the last ``age`` transactions, and all turns that have not
+    finished."""
     named = entity.encode()
+    found.unfinished.clear()  # one that has finished meanwhile stays, and is found below
     async for key, payload in _rows(link, "outbox", age):
         if named in inflate(payload):
             found.outbox.add(key)
@@ -74,8 +78,11 @@ async def _look(link: Speaker, entity: str, found: Found, age: int | None) -> No
     async for key, state, record, reason, steps in _rows(link, "turns", age):
         text = inflate(record)
         names = names_in(text)
-        if names.person == entity or (state != "finished" and key in taken):
+        if names.person == entity:
             found.turns.add(key)
+            continue
+        if state != "finished" and key in taken:
+            found.unfinished.add(key)
             continue
         texts = (text, *(steps or ()), (reason or "").encode())
         theirs = names.parts.union(names.memories, *[parts_in(step.value) for step in steps_of(steps)])
@@ -95,8 +102,11 @@ async def forget_person(batch: Batch, entity: str, found: Found) -> dict[str, in
     place on the disk when it vacuums the table.
     """
     fetch, named = batch.link.fetch, entity.encode()
+    await batch.link.execute(_SQL["read_tables"])
     await _look(batch.link, entity, found, (await fetch(_SQL["age"], found.since))[0][0])
-    gone = await drop_turns(batch, found.turns)
+    await batch.link.execute(_SQL["read_indexes"])
+    dropped = found.turns | found.unfinished
+    gone = await drop_turns(batch, dropped)
     gone["outbox"] += len(await fetch(_SQL["drop_outbox"], sorted(found.outbox)))
     for sort in ("inbound", "schedules"):
         gone[sort] += len(await fetch(_SQL[sort], named))
@@ -106,7 +116,7 @@ async def forget_person(batch: Batch, entity: str, found: Found) -> dict[str, in
     memories = await forget_memories(batch, found.memories)
     await fetch(_SQL["shelf_keys"], entity)
     await fetch(_SQL["shelves"], named)
-    gone["turns"] += await _empty(batch, found.speak - found.turns, named, found.lost)
+    gone["turns"] += await _empty(batch, found.speak - dropped, named, found.lost)
     parts = len(await fetch(_SQL["drop_parts"], sorted(found.parts)))
     gone.update(parts=parts, memories=memories, vectors=vectors)
     batch.known.clear()

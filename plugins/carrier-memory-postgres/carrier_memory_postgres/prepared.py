@@ -10,7 +10,7 @@ from carrier_core import Memory, encode
 from carrier_core.recall import label, prepare
 from carrier_memory_postgres.lexemes import lexeme
 
-Label = tuple[str, bool, bytes]
+ShelfKey = tuple[str, bool, bytes]
 """What tells one shelf of an agent from another: the room of messages, whether they are messages, a digest of the audience."""
 
 
@@ -21,7 +21,7 @@ class Prepared(NamedTuple):
     payload: bytes
     words: str
     traits: int
-    label: Label
+    label: ShelfKey
     audience: bytes
 
 

@@ -134,15 +134,18 @@ class Search:
         return [(row, after) for row, after, _ in found]
 
     async def _choose(self, choice: Choice, query: Query, ranked: Ranked, versions: Versions) -> tuple[Recalled, ...]:
-        """Read candidates, some at a time, while they may be among the best."""
-        memories: Mapping[int, Memory] = {}
+        """Read candidates, some at a time, while they may be among the best; each once, also one that turns out to be gone."""
+        memories: list[Memory | None] = []
+        count = choice.size + len(query.exclude)
         for position, (score, row) in enumerate(ranked):
             if not choice.wants(score):
                 break
-            if row not in memories:
-                some = ranked[position : position + choice.size]
-                memories = await self._read(query.agent, _rows(some), versions)
-            choice.offer(score, row, memories.get(row))
+            if position == len(memories):
+                rows = _rows(ranked[position : position + count])
+                found = await self._read(query.agent, rows, versions)
+                memories += [found.get(each) for each in rows]
+                count = choice.size
+            choice.offer(score, row, memories[position])
         return choice.recalled()
 
     async def _read(self, agent: str, rows: list[int], versions: Versions) -> Mapping[int, Memory]:

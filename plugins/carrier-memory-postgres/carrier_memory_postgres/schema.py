@@ -7,12 +7,14 @@ from importlib.resources import files
 import asyncpg  # type: ignore[import-untyped]
 
 from carrier_core import ConfigError, Unavailable
-from carrier_memory_postgres.connections import Link, lock_key
+from carrier_memory_postgres.connections import Link, Speaker, Unhurried, lock_key
 from carrier_memory_postgres.faults import address
 from carrier_memory_postgres.queries import queries
 
 OLDEST = 140_000
 """The oldest PostgreSQL that this is written for, as the server counts its versions."""
+LONG = 3_600.0
+"""Seconds that a statement of a migration may take, and that another process is waited for which is at it."""
 
 _SQL = queries("schema")
 
@@ -24,7 +26,7 @@ def migrations() -> dict[int, str]:
     return {int(name.split("_")[0]): sql for name, sql in sorted(found)}
 
 
-async def version(link: Link, namespace: str, url: str, newest: int) -> int:
+async def version(link: Speaker, namespace: str, url: str, newest: int) -> int:
     """The schema's version in the database, 0 if there is none. ConfigError if it is newer than ``newest``."""
     there = await link.fetch(_SQL["is_there"], namespace)
     found = int((await link.fetch(_SQL["version"]))[0][0] or 0) if there[0][0] else 0
@@ -45,24 +47,29 @@ async def migrate(link: Link, namespace: str, url: str, steps: dict[int, str] | 
         return max(steps)
     await link.execute("BEGIN")
     try:
-        await link.execute("SET LOCAL lock_timeout = 0")
-        await link.fetch(_SQL["lock"], lock_key("schema", namespace))
-        at = await version(link, namespace, url, max(steps))
-        if not at:
-            if not (await link.fetch(_SQL["has_namespace"], namespace))[0][0]:  # an administrator may have made it
-                await link.execute(f'CREATE SCHEMA "{namespace}"')
-            await link.execute(_SQL["make_versions"])
-            await _add_vectors(link, url)
-        for number in sorted(steps):
-            if number > at:
-                await link.execute(steps[number])
-                await link.fetch(_SQL["set_version"], number)
+        await _run(Unhurried(link, LONG), namespace, url, steps)
         await link.execute("COMMIT")
     except BaseException:
         if not link.is_closed():
             await link.execute("ROLLBACK")
         raise
     return max(steps)
+
+
+async def _run(link: Speaker, namespace: str, url: str, steps: dict[int, str]) -> None:
+    """Run what is missing, in a transaction, once no other process is at it."""
+    await link.execute("SET LOCAL lock_timeout = 0; SET LOCAL enable_seqscan = on")  # it reads whole tables
+    await link.fetch(_SQL["lock"], lock_key("schema", namespace))
+    at = await version(link, namespace, url, max(steps))
+    if not at:
+        if not (await link.fetch(_SQL["has_namespace"], namespace))[0][0]:  # an administrator may have made it
+            await link.execute(f'CREATE SCHEMA "{namespace}"')
+        await link.execute(_SQL["make_versions"])
+        await _add_vectors(link, url)
+    for number in sorted(steps):
+        if number > at:
+            await link.execute(steps[number])
+            await link.fetch(_SQL["set_version"], number)
 
 
 async def require_current(link: Link, namespace: str, url: str) -> None:
@@ -78,7 +85,7 @@ async def require_current(link: Link, namespace: str, url: str) -> None:
         )
 
 
-async def namespace_of_vectors(link: Link) -> str:
+async def namespace_of_vectors(link: Speaker) -> str:
     """The schema that the type ``vector`` is in; empty if the extension is not there."""
     rows = await link.fetch(_SQL["vectors"])
     return str(rows[0][0]) if rows else ""
@@ -93,7 +100,7 @@ async def _check_server(link: Link, url: str) -> None:
         )
 
 
-async def _add_vectors(link: Link, url: str) -> None:
+async def _add_vectors(link: Speaker, url: str) -> None:
     """Add the extension, if it is not there. It is used for vectors only, but which one there is has to be known then."""
     if await namespace_of_vectors(link):
         return

@@ -12,8 +12,8 @@ from carrier_memory_postgres.prepared import Prepared
 
 KNOWN_TURNS = 20_000
 """Turns that are kept in mind between the batches that change them."""
-KNOWN_PARTS = 16_384
-"""Parts of prompts whose numbers are kept in mind: most of a prompt was in the one before."""
+KNOWN_PARTS = 65_536
+"""Parts of prompts whose numbers are kept in mind: most of a prompt was in the one before. (Each is some 350 bytes.)"""
 
 Key = tuple[str, str]
 
@@ -96,7 +96,7 @@ class Known:
         self.turns: Kept[str, Standing] = Kept(KNOWN_TURNS)
         self.shelves: Kept[tuple[str, str, bool, bytes], int] = Kept(KNOWN_TURNS)
         self.partitions: set[tuple[str, int]] = set()
-        self.parts: dict[str, Shown] = {}
+        self.parts: Kept[str, Shown] = Kept(KNOWN_PARTS)
         self.lost: Kept[Hashable, Any] = Kept(10_000)  # answers that nobody was told
         self._generation = 0
         self.next_number = self.last_number = 0

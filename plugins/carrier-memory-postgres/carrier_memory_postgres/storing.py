@@ -11,7 +11,7 @@ from carrier_core.recall import keys_of, pack, place_of, shelf_of
 from carrier_memory_postgres.batch import Batch
 from carrier_memory_postgres.lexemes import shelf_word
 from carrier_memory_postgres.partitions import ensure_partitions
-from carrier_memory_postgres.prepared import Label, Prepared
+from carrier_memory_postgres.prepared import Prepared, ShelfKey
 from carrier_memory_postgres.queries import queries
 
 BLOCK = 1000
@@ -20,7 +20,7 @@ BLOCK = 1000
 _SQL = queries("storing")
 _NUMBER = queries("writing")["number"]
 
-Shelving = tuple[str, *Label]
+Shelving = tuple[str, *ShelfKey]
 
 
 async def next_numbers(batch: Batch, count: int) -> list[int]:

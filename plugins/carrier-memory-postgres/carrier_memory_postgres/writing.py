@@ -8,7 +8,7 @@ from typing import Any
 from carrier_core import Entity, Outgoing, Room, World, deflate
 from carrier_memory_postgres.batch import Batch
 from carrier_memory_postgres.connections import lock_key
-from carrier_memory_postgres.parts import hashed, store_parts
+from carrier_memory_postgres.parts import Shown, hashed, store_parts
 from carrier_memory_postgres.queries import queries
 from carrier_memory_postgres.storing import next_numbers, store_memories
 from carrier_memory_postgres.traces import packed
@@ -63,7 +63,7 @@ async def _write_queue(batch: Batch) -> None:
 
 async def _write_turns(batch: Batch) -> None:
     writes, fetch = batch.writes, batch.link.fetch
-    await _store_parts(batch)
+    shown = await _store_parts(batch)
     changed: list[tuple[Any, ...]] = []
     opened: list[tuple[Any, ...]] = []
     finished: list[tuple[Any, ...]] = []
@@ -72,7 +72,7 @@ async def _write_turns(batch: Batch) -> None:
         parking, record = standing.parking, writes.records.get(turn)
         waits = (parking.step, parking.until, parking.reason) if parking is not None else (None, None, None)
         status = record.outcome.status.value if record is not None else None
-        text = packed(record, batch.known.parts) if record is not None else None
+        text = packed(record, shown) if record is not None else None
         if turn in writes.opened:
             opened.append((turn, *writes.opened[turn], standing.state, standing.activations, status, text, *waits))
         elif standing.state != "finished":
@@ -96,14 +96,19 @@ async def _write_turns(batch: Batch) -> None:
         await fetch(_SQL["add_steps"], *_columns((*key, record) for key, record in writes.steps.items()))
 
 
-async def _store_parts(batch: Batch) -> None:
-    """Store the parts that are not there yet, and keep the numbers of all in mind that records name."""
+async def _store_parts(batch: Batch) -> dict[str, Shown]:
+    """Store the parts that are not there yet; all that records name, by hash. They are kept in mind."""
     given, known = batch.writes.parts, batch.known.parts
-    named = {digest for record in batch.writes.records.values() for digest in record.parts}
-    unknown = named.union(given).difference(known)
+    named = {digest for record in batch.writes.records.values() for digest in record.parts}.union(given)
+    shown = {digest: part for digest in named if (part := known.get(digest)) is not None}
+    unknown = named.difference(shown)
     if unknown:
-        known.update(await hashed(batch.link, unknown, given.values()))
-        known.update(await store_parts(batch.link, given.values(), known))
+        read = await hashed(batch.link, unknown, given.values())
+        read |= await store_parts(batch.link, given.values(), shown.keys() | read.keys())
+        for digest, part in read.items():
+            known[digest] = part
+        shown |= read
+    return shown
 
 
 async def _write_effects(batch: Batch) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from carrier_core import EVERYONE, MemoryKind, Part, Readers, Room
 from carrier_memory_postgres import recall
+from carrier_memory_postgres.queries import queries
 
 pytestmark = pytest.mark.anyio
 
@@ -110,3 +111,25 @@ async def test_words_that_the_index_could_misread_are_words(store, scene):
     for text in ("oneill", "café", "cafe", "'quoted'", "4711", "quoted:*", "\uf0001"):
         found = await recalled(store, scene.query(text))
         assert found or text in ("oneill", "\uf0001"), text
+
+
+async def test_candidates_are_read_once_however_many_of_them_are_excluded_or_gone(store, scene, monkeypatch):
+    told = [scene.memory(f"My dog Rex ate sausage {number}.") for number in range(60)]
+    await store.memory.put(told)
+    recalled, asked = store._database.recalled, []
+
+    async def read(sql, *values):
+        rows = await recalled(sql, *values)
+        if sql == queries("recall")["payloads"]:
+            asked.append(values[0])
+            return rows[len(rows) // 2 :]  # half of what was found has been removed since
+        return rows
+
+    query = scene.query("Rex", limit=5, exclude=tuple(memory.id for memory in told[-25:]))
+    monkeypatch.setattr(store._database, "recalled", read)
+    found = await store.memory.recall(query)
+    assert len(found) == 5
+    assert not {each.memory.id for each in found} & {*query.exclude}
+    assert len(asked[0]) == 35, "as many as are looked at, and those that are not"
+    rows = [row for some in asked for row in some]
+    assert len(rows) == len({*rows})

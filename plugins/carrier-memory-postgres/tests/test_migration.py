@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import asynccontextmanager
+
 import asyncpg
 import pytest
 
@@ -13,6 +16,8 @@ pytestmark = pytest.mark.anyio
 ROOM = "e30850ba6e181f5c2c903a69ba41f9b2"
 ANA = "7872de687e3545626ad24c1518f54229"
 PART = "b664b68bad67f78ec34708fe60a5d927"
+LATE = "e" * 32
+GATE = 77  # the number of an advisory lock
 
 
 def turn(key, seq, status, more=""):
@@ -171,3 +176,87 @@ async def test_a_person_of_the_previous_release_can_be_forgotten(store, sql):
     assert [await sql(f"SELECT count(*) FROM carrier.{table}") for table in ("turns", "drafts", "memories")] == [
         [(0,)]
     ] * 3
+
+
+@pytest.fixture
+async def session(url):
+    """Makes sessions as the daemon's are, which end with the test."""
+    links = []
+
+    async def connect(**settings):
+        path = {"search_path": "carrier", "lock_timeout": "0", **settings}
+        links.append(await asyncpg.connect(url, server_settings=path))
+        return links[-1]
+
+    yield connect
+    for link in links:
+        link.terminate()
+
+
+@pytest.fixture
+def migrating(url, session, sql):
+    """A migration that is under way, and waits for a lock that the test holds."""
+
+    @asynccontextmanager
+    async def begin(steps=None):
+        link = await session()
+        task = asyncio.create_task(schema.migrate(link, "carrier", url, steps))
+        try:
+            async with asyncio.timeout(30):
+                waiting = "SELECT count(*) FROM pg_locks WHERE pid = $1 AND NOT granted"
+                while not (await sql(waiting, link.get_server_pid()))[0][0]:
+                    assert not task.done(), "it does not wait"
+                yield task
+                await task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    return begin
+
+
+async def add_late(link):
+    """Write a turn as the previous release does."""
+    await link.execute("UPDATE writers SET batch = batch + 1")
+    values = (LATE, turn(LATE, 5, "running"))
+    add = "INSERT INTO turns (id, number, place, state, status, activations, started, record) "
+    await link.execute(f"{add} VALUES ($1, 6, 1, 'running', 'running', 1, 9, $2)", *values)
+
+
+async def test_a_write_of_the_previous_release_that_was_begun_is_waited_for(old, session, migrating, sql):
+    older = await session()
+    await older.execute("BEGIN")
+    await add_late(older)
+    async with migrating():
+        await older.execute("UPDATE inbound SET turn = $1 WHERE seq = 5", LATE)
+        await older.execute("UPDATE turns SET state = 'finished' WHERE id = $1", "b" * 32)
+        await older.execute("COMMIT")
+    assert await sql("SELECT id FROM carrier.drafts ORDER BY id") == [("c" * 32,), ("d" * 32,), (LATE,)]
+    assert await sql("SELECT id FROM carrier.turns ORDER BY id") == [("a" * 32,), ("b" * 32,)]
+
+
+async def test_while_tables_are_converted_the_previous_release_writes_nothing(old, session, migrating, sql):
+    """Also not in between: what was copied already would be doubled, or lost."""
+    gate, older = await session(), await session(lock_timeout="100")
+    await gate.execute(f"SELECT pg_advisory_lock({GATE})")
+    before, mark, after = schema.migrations()[2].partition("INSERT INTO finished")
+    between = f"{before} SELECT pg_advisory_xact_lock({GATE}); {mark}{after}"
+    async with migrating({1: "", 2: between}):
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await add_late(older)
+        for table in ("turns", "inbound", "steps", "outbox", "parts"):
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                await older.execute(f"DELETE FROM {table}")
+        await gate.execute(f"SELECT pg_advisory_unlock({GATE})")
+    with pytest.raises(asyncpg.UndefinedColumnError):
+        await add_late(older)
+    assert await sql("SELECT count(*) FROM carrier.handled") == [(len(TURNS),)]
+
+
+async def test_a_migration_may_take_longer_than_a_statement_of_a_turn(url, database, sql):
+    link = await asyncpg.connect(url, server_settings={"search_path": "carrier"}, command_timeout=0.5)
+    try:
+        assert await schema.migrate(link, "carrier", url, {1: "SELECT pg_sleep(0.6)"}) == 1
+    finally:
+        link.terminate()
+    assert await sql("SELECT version FROM carrier.versions") == [(1,)]

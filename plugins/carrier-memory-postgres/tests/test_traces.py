@@ -102,3 +102,29 @@ async def test_what_names_a_person_since_the_search_began_is_forgotten_too(store
     assert [memory.text for memory in await store.memory.list()] == ["Hello."]
     assert {turn.parts for turn in await store.journal.turns()} == {()}
     assert await store.journal.parts(("theirs", "later")) == ()
+
+
+async def test_a_turn_that_was_finished_while_a_person_was_looked_for_is_emptied_not_dropped(store, scene):
+    """It was another's, and waited behind a message that named them: what it became is kept, without their words."""
+    journal, place = store.journal, (scene.agent, scene.room.id)
+    epoch = await journal.claim_room(*place, "me", 60.0)
+    turns = []
+    for name in ("finished", "running"):
+        payload = f"Say hello to {scene.ana.id}".encode()
+        seq = (await journal.append_inbound(*place, name, payload)).seq
+        turns.append(scene.turn(name, (seq,), person=scene.bea.id))
+        await journal.open_turn(turns[-1], epoch, scene.connection(scene.bea), ())
+    found = await store._database.apart("forgetting", 60.0, lambda link: find(link, scene.ana.id))
+    over = scene.turn("finished", turns[0].inbound, Status.REPLIED, person=scene.bea.id)
+    theirs = StoredPart("theirs", Part("Ana moved.", provenance=Provenance((person(scene.ana.id),))))
+    over = msgspec.structs.replace(over, parts=("theirs",))
+    await journal.complete(over, epoch, (), (theirs,), ())
+    await journal.finish(over, epoch, (), ())
+
+    async def forget(batch):
+        await forget_person(batch, scene.ana.id, found)
+
+    await store._database.write(Needs(), lambda batch: None, alone=forget)
+    (left,) = await journal.turns()
+    assert (left.id, left.outcome.status, left.parts) == (over.id, Status.REPLIED, ())
+    assert (await journal.reopen(over.id)).inbound == ()

@@ -195,8 +195,8 @@ CREATE TABLE shelf_keys (
 );
 
 -- Memories, by agent and month. (Words that wait in the index's list of pending ones would be looked through by every
--- search, so they do not wait.) `row` is shelf, place on the shelf and traits in one number (shelves.py). `words` are the
--- text as words.py prepares it, and the shelf as one more word: so a search within a scope touches nothing else.
+-- search, so they do not wait.) `row` is shelf, place on the shelf and traits in one number, `words` are the text
+-- as it is searched (both: carrier_core.recall), and the shelf as one more word: so a search within a scope touches nothing else.
 CREATE TABLE memories (
     row bigint NOT NULL,
     at double precision NOT NULL,

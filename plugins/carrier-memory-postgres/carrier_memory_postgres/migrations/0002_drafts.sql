@@ -1,3 +1,7 @@
+-- A daemon of the release before may be at work: it waits, so that every statement here sees the same rows. Its transactions
+-- begin with its row of `writers`: one that has come further holds up this one, and never waits for it.
+LOCK TABLE writers, turns, inbound, steps, outbox, parts IN ACCESS EXCLUSIVE MODE;
+
 -- Turns that have not finished: small rows that change in place (no column that changes in every turn is in an index), and go
 -- when the turn is finished. A turn is running, parked, completed (its reply is being delivered) or finished. `activations`
 -- counts how often it was begun since a step was last recorded. One that is parked waits for `step`.

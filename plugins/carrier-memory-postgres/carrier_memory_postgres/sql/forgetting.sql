@@ -4,6 +4,12 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint
 -- name: age
 SELECT pg_current_xact_id()::text::bigint - $1::bigint + 1
 
+-- name: read_tables
+SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on
+
+-- name: read_indexes
+SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off
+
 -- name: outbox
 SELECT key, payload FROM outbox WHERE $1::bigint IS NULL OR age(xmin) <= $1
 
