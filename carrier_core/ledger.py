@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 import msgspec
 
 from carrier_core.journal import StoredPart
+from carrier_core.kept import Kept
 from carrier_core.messages import Part
 from carrier_core.outcomes import Composition, Line, TurnRecord
 from carrier_core.prompts import Composed, Prompt, PromptMessage, State
@@ -23,7 +23,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._digest = lru_cache(_KEPT)(_digest_of)
-        self._stored: OrderedDict[str, None] = OrderedDict()
+        self._stored: Kept[str, bool] = Kept(_KEPT)
 
     def parts_of(self, prompts: Iterable[Prompt]) -> tuple[tuple[StoredPart, ...], tuple[str, ...]]:
         """The parts of prompts that are not stored yet, and the hashes of all of them in order."""
@@ -58,9 +58,7 @@ class Ledger:
     def stored(self, parts: Iterable[StoredPart]) -> None:
         """Note that these are in the store."""
         for part in parts:
-            self._stored[part.digest] = None
-        while len(self._stored) > _KEPT:
-            self._stored.popitem(last=False)
+            self._stored[part.digest] = True
 
     def forget(self) -> None:
         """Rely on nothing being in the store: something was removed from it."""
@@ -68,7 +66,7 @@ class Ledger:
 
     def _noted(self, part: Part, new: dict[str, StoredPart]) -> str:
         digest = self._digest(part)
-        if digest not in self._stored:
+        if not self._stored.get(digest):
             new[digest] = StoredPart(digest, part)
         return digest
 

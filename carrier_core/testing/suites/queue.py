@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import anyio
 import msgspec
 import pytest
@@ -217,7 +219,7 @@ class QueueLaws:
         before = plain(await exported(store))
         lost, part, step = (scene.memory("lost"),), (StoredPart("aa", Part("x")),), (scene.step("lost"),)
         sent, row = (scene.sending(ends, state=Sending.SENT),), (scene.sending(runs, 7),)
-        writes = {
+        writes: dict[str, Callable[[], Awaitable[object]]] = {
             "open_turn": lambda: journal.open_turn(scene.turn("new", (seqs[0],)), stale, scene.connection(), lost),
             "activate": lambda: journal.activate(runs, stale),
             "begin_step": lambda: journal.begin_step(runs, stale, scene.intent(runs, "act/1/0"), step, part, lost),
@@ -232,5 +234,5 @@ class QueueLaws:
         }
         for name, write in writes.items():
             with pytest.raises(Fenced):
-                await write()  # type: ignore[no-untyped-call]
+                await write()
             assert plain(await exported(store)) == before, f"{name} wrote something"

@@ -13,6 +13,7 @@ from carrier_core import (
     Character,
     CharacterView,
     Context,
+    Kept,
     Part,
     Provenance,
     State,
@@ -33,7 +34,7 @@ _FORM = (
 """ElizaOS's templates ask for XML or JSON that nobody would take apart here: people would see it."""
 
 
-class Kept(NamedTuple):
+class Lasting(NamedTuple):
     """A text that stays the same while the agent has the same character."""
 
     character: Character
@@ -54,7 +55,7 @@ class Personality(Context):
 
     def __init__(self, zone: str) -> None:
         self._zone = zone
-        self._kept: dict[tuple[str, str], Kept] = {}
+        self._kept: Kept[tuple[str, str], Lasting] = Kept(_KEPT)
         self._told: set[tuple[str, str]] = set()
 
     async def provide(self, turn: Turn) -> State | None:
@@ -66,9 +67,7 @@ class Personality(Context):
             return kept.state
         state, lasting = await self._composed(turn, turn.agent.view(turn.room.id))
         if lasting:
-            if len(self._kept) >= _KEPT:
-                del self._kept[next(iter(self._kept))]
-            self._kept[key] = Kept(character, state)
+            self._kept[key] = Lasting(character, state)
         return state
 
     async def _composed(self, turn: Turn, view: CharacterView) -> tuple[State, bool]:
