@@ -1,7 +1,7 @@
 """Carrier: a daemon that hosts AI agents, in which every step of the message loop is a hook.
 
 This is the public interface for plugins; all else is private, but for :mod:`carrier_core.recall`, which stores are built
-on, and :mod:`carrier_core.testing`. Names are imported when they are first used, so that a plugin or a command pays only for
+on, :mod:`carrier_core.providing`, which model providers are, and :mod:`carrier_core.testing`. Names are imported when they are first used, so that a plugin or a command pays only for
 what it needs.
 """
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from carrier_core.host import Host
     from carrier_core.journal import (
         Appended,
+        Charge,
+        Hold,
         InboundRow,
         Intent,
         Journal,
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
         Outgoing,
         Parking,
         Sending,
+        Settlement,
+        Spent,
         StoredPart,
         Work,
     )
@@ -75,12 +79,14 @@ if TYPE_CHECKING:
     from carrier_core.prompts import (
         ActionCall,
         ActionResult,
+        Attempt,
         Authorization,
         Carry,
         Completion,
         Decision,
         Draft,
         Effect,
+        Effort,
         Evaluation,
         Finish,
         Json,
@@ -135,14 +141,14 @@ _HOME = {
     "eliza": "eliza_values render_view",
     "errors": "CarrierError ConfigError Fenced InDoubt NotDone PluginError ProviderError Rejected Unavailable",
     "host": "Host",
-    "journal": "Appended InboundRow Intent Journal OpenTurn Outgoing Parking Sending StoredPart Work",
+    "journal": "Appended Charge Hold InboundRow Intent Journal OpenTurn Outgoing Parking Sending Settlement Spent StoredPart Work",
     "kept": "Kept",
     "ledger": "parts_in parts_of",
     "memory": "MemoryStore Store",
     "messages": "Attachment Block Drop Entity Inbound InboundKind Memory MemoryKind Message NotSent Part PartKind Query Recalled Receipt Reply ReplyPart Room RoomKind Sent Unknown World make_id text_of",
     "outcomes": "Answer Connection Event Outcome Ran Status Step StepRecord TurnRecord",
     "packing": "deflate inflate",
-    "prompts": "ActionCall ActionResult Authorization Carry Completion Decision Draft Effect Evaluation Finish Json Prompt PromptMessage Ruling Source State Then Tool Usage Verdict",
+    "prompts": "ActionCall ActionResult Attempt Authorization Carry Completion Decision Draft Effect Effort Evaluation Finish Json Prompt PromptMessage Ruling Source State Then Tool Usage Verdict",
     "provenance": "AGENT Audience EVERYONE OPERATOR Provenance Readers derive outside person",
     "records": "Unrecognised decode encode",
     "schedules": "Missed Schedule",
@@ -166,6 +172,7 @@ __all__ = [
     "Answer",
     "Appended",
     "Attachment",
+    "Attempt",
     "Audience",
     "Authorization",
     "Block",
@@ -173,6 +180,7 @@ __all__ = [
     "Carry",
     "Character",
     "CharacterView",
+    "Charge",
     "Client",
     "ClientHost",
     "Command",
@@ -184,6 +192,7 @@ __all__ = [
     "Draft",
     "Drop",
     "Effect",
+    "Effort",
     "Embedded",
     "Embedder",
     "Entity",
@@ -195,6 +204,7 @@ __all__ = [
     "Finish",
     "Handled",
     "Heard",
+    "Hold",
     "Host",
     "InDoubt",
     "Inbound",
@@ -246,7 +256,9 @@ __all__ = [
     "Schedule",
     "Sending",
     "Sent",
+    "Settlement",
     "Source",
+    "Spent",
     "State",
     "Status",
     "Step",

@@ -119,7 +119,7 @@ class AgentRuntime:
 
     def _choose_model(self, model_class: str) -> tuple[Registered, str]:
         models = self.settings.models
-        wanted = next((models[key] for key in (model_class, "large") if key in models), "")
+        wanted = next((models[key].use[0] for key in (model_class, "large") if key in models), "")
         name, _, model = wanted.partition("/")
         if name:
             entry = self.host.plugins.things[Provider].get(name)

@@ -97,8 +97,9 @@ class _Examination:
             if found is not None and found.state == "off":
                 self._notes.append(f"[agents.{name}] names the plugin {plugin}, which does not run: {found.why}.")
         for key, model in agent.models.items():
-            provider = model.partition("/")[0]
-            yield from self._known((*path, "models", key), "provider", provider, plugins.things[Provider])
+            for each in model.use:
+                provider = each.partition("/")[0]
+                yield from self._known((*path, "models", key), "provider", provider, plugins.things[Provider])
         yield from self._providers(name)
 
     def _providers(self, agent: str) -> Iterator[ConfigError]:
@@ -112,7 +113,7 @@ class _Examination:
             except Exception as error:
                 missing[name] = f"{entry.plugin} failed in {name}.missing ({type(error).__name__}: {error})."
         models = self._settings.agents[agent].models
-        named = dict.fromkeys(model.partition("/")[0] for model in models.values())
+        named = dict.fromkeys(each.partition("/")[0] for model in models.values() for each in model.use)
         self._notes += [
             f"[agents.{agent}] uses the provider {each}: {why}" for each in named if (why := missing.get(each))
         ]

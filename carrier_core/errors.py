@@ -70,7 +70,8 @@ class ProviderError(CarrierError):
     """A model provider did not give a completion.
 
     ``reason`` is one word that policy and fallback can use: ``auth``, ``rate_limit``, ``overloaded``, ``timeout``,
-    ``connection``, ``server``, ``refused``, ``invalid`` or ``incomplete``. ``retry_after`` is in seconds.
+    ``connection``, ``server``, ``refused``, ``length`` (the prompt is longer than the model takes), ``invalid``
+    (the question was wrong), ``incomplete`` or ``unreadable`` (the answer is). ``retry_after`` is in seconds.
     It is not the plugin's fault, so it does not count towards quarantine.
     """
 

@@ -17,6 +17,7 @@ import msgspec
 
 from carrier_core.messages import Memory, OpenEnum, Part, ReplyPart
 from carrier_core.outcomes import Connection, StepRecord, TurnRecord
+from carrier_core.prompts import Usage
 from carrier_core.schedules import Schedule
 
 # --- inbound -----------------------------------------------------------------------------------------------------------
@@ -135,8 +136,57 @@ class Work(msgspec.Struct, frozen=True, gc=False):
     outbox: tuple[Outgoing, ...] = ()
 
 
+# --- spending ------------------------------------------------------------------------------------------------------------
+
+
+class Charge(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A counter that a model call counts in: ``scope`` says of what (``("person", agent, id)``), ``window`` for how long (a
+    day ``2027-01-31``, a month ``2027-01``, or a turn's id).
+
+    ``most_tokens`` and ``most_cost`` (billionths of a dollar) are what it may come to; None bounds nothing. After ``until``,
+    in seconds since the epoch, the counter may be removed.
+    """
+
+    scope: tuple[str, ...]
+    window: str
+    most_tokens: int | None = None
+    most_cost: int | None = None
+    until: float = 0.0
+
+
+class Hold(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What a call will use at most, held back in its counters from before it is made until it is settled.
+
+    ``key`` is the call's own. One that is never settled, because the process died in the middle, stays counted: it may well
+    have been paid for.
+    """
+
+    key: str
+    charges: tuple[Charge, ...]
+    estimate: Usage
+    at: float
+
+
+class Settlement(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What a call has used, counted in ``charges``. Where there is a hold of its ``key``, that goes."""
+
+    key: str
+    charges: tuple[Charge, ...]
+    usage: Usage
+
+
+class Spent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A counter: what was used, and what is ``held`` beside it."""
+
+    scope: tuple[str, ...]
+    window: str
+    usage: Usage = Usage()
+    held: Usage = Usage()
+    until: float = 0.0
+
+
 class Journal(ABC):
-    """Inbound rows, turns with their steps, the outbox and the schedules of one store."""
+    """Inbound rows, turns with their steps, the outbox, the schedules and the spending of one store."""
 
     # --- inbound ---
 

@@ -52,7 +52,15 @@ class Ledger:
         )
         state = tuple([self._noted(part, new) for part in composed.state.parts])
         return Composition(
-            state, lines, prompt.tools, prompt.model, prompt.max_tokens, prompt.temperature, used=tuple(used)
+            state,
+            lines,
+            prompt.tools,
+            prompt.model,
+            prompt.max_tokens,
+            prompt.temperature,
+            tuple(used),
+            prompt.effort,
+            prompt.schema,
         )
 
     def stored(self, parts: Iterable[StoredPart]) -> None:
@@ -91,7 +99,15 @@ def composed_of(composition: Composition, parts: Mapping[str, Part]) -> Composed
         )
         for line in composition.messages
     )
-    prompt = Prompt(messages, composition.tools, composition.model, composition.max_tokens, composition.temperature)
+    prompt = Prompt(
+        messages,
+        composition.tools,
+        composition.model,
+        composition.max_tokens,
+        composition.temperature,
+        composition.effort,
+        composition.schema,
+    )
     return Composed(State(tuple(parts[each] for each in composition.state)), prompt)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from carrier_core.messages import Entity, OpenEnum, Reply, Room, World
-from carrier_core.prompts import ActionCall, Carry, Json, Tool, Usage
+from carrier_core.prompts import ActionCall, Carry, Effort, Json, Tool, Usage
 
 # --- how it went ---------------------------------------------------------------------------------------------------------
 
@@ -72,6 +72,8 @@ class Composition(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     max_tokens: int | None = None
     temperature: float | None = None
     used: tuple[str, ...] = ()
+    effort: Effort | None = None
+    schema: dict[str, Json] | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -91,10 +91,22 @@ class PromptMessage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         return text_of(self.parts)
 
 
-class Prompt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """What a model is asked. ``model`` is a class (small, large, reasoning, vision), mapped to a model per agent.
+class Effort(OpenEnum):
+    """How much a model is to think before it answers, where it can be told."""
 
-    ``max_tokens`` limits the completion. ``temperature`` is passed on as it is, where the provider has it.
+    NONE = "none"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    UNKNOWN = "unknown"
+
+
+class Prompt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What a model is asked. ``model`` is a class (small, large, reasoning, vision), mapped to models per agent.
+
+    ``max_tokens`` limits the completion. ``temperature`` and ``effort`` are passed on as they are, where the model has them;
+    what is None here, the agent's settings for the class decide. With a ``schema``, a JSON schema of type object, the
+    answer's text is JSON that keeps to it.
     """
 
     messages: tuple[PromptMessage, ...]
@@ -102,6 +114,8 @@ class Prompt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     model: str = "large"
     max_tokens: int | None = None
     temperature: float | None = None
+    effort: Effort | None = None
+    schema: dict[str, Json] | None = None
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -121,12 +135,15 @@ class Composed(msgspec.Struct, frozen=True, gc=False):
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """Tokens of one or several model calls; ``cached`` are those of the input that the provider had cached."""
+    """Tokens of one or several model calls: of the ``input``, ``cached`` were read from the provider's cache and ``stored``
+    were written to it. ``cost`` is in billionths of a US dollar."""
 
     input: int = 0
     output: int = 0
     cached: int = 0
     calls: int = 0
+    stored: int = 0
+    cost: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -134,6 +151,8 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
             self.output + other.output,
             self.cached + other.cached,
             self.calls + other.calls,
+            self.stored + other.stored,
+            self.cost + other.cost,
         )
 
 
@@ -147,8 +166,22 @@ class Finish(OpenEnum):
     UNKNOWN = "unknown"
 
 
+class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A model call that gave no completion: whom it was made to, why it failed (the reason of a ProviderError), what was
+    said of it, and how long it took. A model that was passed over was asked in no time."""
+
+    provider: str
+    model: str
+    reason: str
+    message: str = ""
+    seconds: float = 0.0
+
+
 class Completion(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """What a model answered. Its provenance is derived from its whole prompt by the host."""
+    """What a model answered. Its provenance is derived from its whole prompt by the host.
+
+    The host adds which ``attempts`` failed before, and in ``notes`` what it did to the prompt for this model.
+    """
 
     parts: tuple[Part, ...] = ()
     calls: tuple[ActionCall, ...] = ()
@@ -157,6 +190,8 @@ class Completion(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     provider: str = ""
     model: str = ""
     carry: Carry | None = None
+    attempts: tuple[Attempt, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:

@@ -11,12 +11,14 @@ from typing import Annotated, ClassVar, Literal, cast
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
     SecretStr,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic.fields import FieldInfo
 
@@ -59,6 +61,19 @@ def _without_repeats(names: tuple[str, ...]) -> tuple[str, ...]:
         if name in names[:index]:
             raise ValueError(f"{name} is listed twice")
     return names
+
+
+def _use(given: object) -> object:
+    """A model, or several, written without a table around them. Lists become tuples: this is Python's data, not JSON's."""
+    if isinstance(given, str):
+        return {"use": (given,)}
+    if isinstance(given, (list, tuple)):
+        return {"use": tuple(given)}
+    if isinstance(given, dict):
+        return {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+    if not isinstance(given, BaseModel):
+        raise ValueError('a model is written "provider/model", several as a list, with more settings as a table')
+    return given
 
 
 AgentName = Annotated[str, AfterValidator(_agent_name)]
@@ -130,6 +145,24 @@ def _environment(names: tuple[str, ...]) -> dict[str, JsonValue]:
     return {"environment": list(names)}
 
 
+class ModelSettings(_Section):
+    """``[agents.NAME.models.CLASS]``: which models a class stands for, and how they are asked.
+
+    ``large = "provider/model"`` and ``large = ["provider/model", "other/model"]`` are short for ``use``.
+    """
+
+    use: Annotated[tuple[ModelName, ...], Field(min_length=1), AfterValidator(_without_repeats)] = Field(
+        description='The models, as "provider/model" or "provider": the first one, and if it cannot answer, the next.',
+    )
+    temperature: float | None = Field(None, ge=0, le=2, description="Passed on where the model has it.")
+    max_tokens: Count | None = Field(
+        None, description="Tokens that an answer may have; the model's own bound without it."
+    )
+    effort: Literal["none", "low", "medium", "high"] | None = Field(
+        None, description="How much the model is to think before it answers, where it can be told."
+    )
+
+
 class TurnLimits(_Section):
     """When an agent's turn ends although its model would go on."""
 
@@ -175,10 +208,10 @@ class AgentSettings(_Section):
     kind: Word = Field("conversational", description="The kind of agent, which decides how a turn ends.")
     clients: Words | None = Field(None, description="The clients it is reached by; all without it.")
     plugins: PluginNames | None = Field(None, description="The plugins that take part in its turns; all without it.")
-    models: dict[ModelClass, ModelName] = Field(
+    models: dict[ModelClass, Annotated[ModelSettings, BeforeValidator(_use)]] = Field(
         {},
-        description='For each class of model (small, large, reasoning, embedding, vision) "provider/model" or '
-        '"provider".',
+        description="For each class of model (small, large, reasoning, embedding, vision) what it stands for; one that is "
+        "not there is the large one.",
     )
     burst: Literal["each", "together", "latest"] = Field(
         "each",
@@ -232,11 +265,69 @@ class PolicySettings(_Section):
     allow: Words = Field((), description="Actions that may have an effect outside or spend money without asking.")
 
 
+class ProviderLimits(_Section):
+    """``[limits.providers.NAME]``: what all agents together may ask of a provider; no bound without a number."""
+
+    requests: Count | None = Field(None, description="Calls in a minute.")
+    tokens: Count | None = Field(None, description="Tokens in and out in a minute.")
+    at_once: Count | None = Field(None, description="Calls at one time.")
+
+
+class ModelFacts(_Section):
+    """``[models."provider/model"]``: what is to be known of a model, where the tables of prices do not say it or are wrong."""
+
+    input: float | None = Field(None, ge=0, description="US dollars for a million tokens of the prompt.")
+    output: float | None = Field(None, ge=0, description="US dollars for a million tokens of the answer.")
+    cached: float | None = Field(
+        None,
+        ge=0,
+        description="US dollars for a million tokens that are read from the provider's cache; else as `input`.",
+    )
+    stored: float | None = Field(
+        None,
+        ge=0,
+        description="US dollars for a million tokens that are written to the provider's cache; else as `input`.",
+    )
+    context: Count | None = Field(None, description="Tokens that prompt and answer may have together.")
+
+
+class Budget(_Section):
+    """``[[budgets]]``: what may be spent on models, in money, in tokens or both, and what happens where it is."""
+
+    per: Literal["turn", "person", "room", "agent", "provider", "host"] = Field(
+        "host",
+        description="For whom it counts: each turn, person, room, agent or provider for itself, or all together.",
+    )
+    window: Literal["day", "month"] = Field(
+        "day",
+        description="For how long: a calendar day or month in the time zone of [limits]. That of a turn is the turn.",
+    )
+    usd: float | None = Field(None, ge=0, description="US dollars that may be spent.")
+    tokens: Annotated[int, Field(ge=0)] | None = Field(None, description="Tokens in and out that may be used.")
+    agents: Words | None = Field(None, description="The agents that it is for; all without it.")
+    then: Literal["refuse", "cheaper", "ask"] = Field(
+        "refuse",
+        description='What happens where a call would go beyond it: "refuse" says a sentence; "cheaper" asks the models of '
+        'the class small, and refuses if these cost too much as well; "ask" asks the operator whether to go on.',
+    )
+    say: Word = Field(
+        "I have to rest for a while. Please ask me again later.", description="The sentence, in the agent's voice."
+    )
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Budget:
+        if self.usd is None and self.tokens is None:
+            raise ValueError("a budget needs `usd`, `tokens` or both")
+        return self
+
+
 class HostLimits(_Section):
     """``[limits]``: bounds of the whole daemon."""
 
     message_bytes: Count = Field(65536, description="Bytes of text of one message; what is longer is cut.")
     rooms: Count = Field(10000, description="Rooms that are worked on at one time.")
+    model_attempts: Count = Field(3, description="Times that one model is asked before the next one is, if it fails.")
+    providers: dict[Word, ProviderLimits] = Field({}, description="What each provider may be asked, by its name.")
     stop_seconds: Seconds = Field(10.0, description="Seconds that running turns have to end when the daemon stops.")
     delivery_attempts: Count = Field(12, description="Attempts to deliver a part of a reply, before it is given up.")
     lease_seconds: Seconds = Field(
@@ -244,6 +335,7 @@ class HostLimits(_Section):
     )
     breaker_failures: Count = Field(5, description="Failures of one hook of a plugin until it is quarantined.")
     breaker_window: Seconds = Field(60.0, description="Seconds within which these failures count together.")
+    zone: Word = Field("UTC", description="The IANA time zone of the days and months of budgets and usage.")
     breaker_cooldown: Seconds = Field(30.0, description="Seconds until a quarantined hook is tried again.")
     budgets: dict[Word, Seconds] = Field(
         {}, description="Seconds that a hook has, by its name, where its own budget does not do."
@@ -274,6 +366,8 @@ class Settings(_Section):
     )
     plugins: PluginsSettings = Field(default_factory=PluginsSettings, description="Which plugins run.")
     memory: MemorySettings = Field(default_factory=MemorySettings, description="Where memories are kept.")
+    models: dict[ModelName, ModelFacts] = Field({}, description='What is to be known of models, by "provider/model".')
+    budgets: tuple[Budget, ...] = Field((), description="What may be spent on models.")
     policy: PolicySettings = Field(default_factory=PolicySettings, description="Whom to trust.")
     limits: HostLimits = Field(default_factory=HostLimits, description="Bounds of the daemon.")
     log: LogSettings = Field(default_factory=LogSettings, description="What is logged.")

@@ -143,11 +143,15 @@ class Client(Thing, ABC):
 class Provider(Thing, ABC):
     """An LLM service. ``models`` maps classes (``large``, ``small``...) to its default model names.
 
-    ``last_resort`` providers are chosen only where no other is ready.
+    ``last_resort`` providers are chosen only where no other is ready. ``billed_as`` is the name under which tables of prices
+    know the service; without one, what its models cost is only known where the configuration says it. ``free`` says that
+    asking it costs nothing.
     """
 
     models: Mapping[str, str]
     last_resort: bool = False
+    billed_as: str = ""
+    free: bool = False
 
     def missing(self) -> str:
         """What keeps it from working, as a sentence with the remedy (no key is set...); empty when it is ready."""

@@ -31,6 +31,7 @@ from carrier_core.cli import COMMANDS
 from carrier_core.contract import Contract, Verb
 from carrier_core.plugins import SORTS
 from carrier_core.settings import Settings, section_of
+from carrier_core.shape import Place
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -187,7 +188,7 @@ def core_settings() -> str:
     shown = []
     for name, field in Settings.model_fields.items():
         if name not in own:
-            shown += _tables(f"{name}.NAME" if name == "agents" else name, _model(field.annotation))
+            shown += _section(name, field.annotation)
     return "\n".join(shown)
 
 
@@ -196,26 +197,33 @@ def plugin_settings() -> str:
     shown = []
     for owner in plugins():
         heading = section_of(owner.name, owner.settings)
-        shown += _tables(heading, owner.settings, f" ({owner.name})" if owner.name not in heading else "")
+        shown += _tables(f"[{heading}]", owner.settings, f" ({owner.name})" if owner.name not in heading else "")
     return "\n".join(shown)
 
 
-def _model(annotation: object) -> type[BaseModel]:
-    """The settings class of a section: the annotation itself, or the values of a mapping."""
-    found = get_args(annotation)[1] if get_origin(annotation) is dict else annotation
-    assert isinstance(found, type)
-    assert issubclass(found, BaseModel)
-    return found
+def _section(name: str, annotation: object) -> list[str]:
+    """The tables of a section: of the class that it is, or of which its values or entries are; none of plain values."""
+    arguments = get_args(annotation)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return _tables(f"[{name}]", annotation)
+    if get_origin(annotation) is Annotated:
+        return _section(name, arguments[0])
+    if get_origin(annotation) is tuple and (model := Place(arguments[0]).model):
+        return _tables(f"[[{name}]]", model)
+    if get_origin(annotation) is dict and (model := Place(arguments[1]).model):
+        return _tables(f"[{name}.NAME]", model)
+    return []
 
 
 def _tables(name: str, model: type[BaseModel], beside: str = "") -> list[str]:
     told = _without_name(markdown(model.__doc__))
-    lines = [f"### `[{name}]`{beside}\n", *([told + "\n"] if told else [])]
+    lines = [f"### `{name}`{beside}\n", *([told + "\n"] if told else [])]
     lines += ["| Key | Value | Default | Meaning |", "|---|---|---|---|"]
     inner = []
     for key, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            inner += _tables(f"{name}.{key}", field.annotation)
+        tables = _section(f"{name.strip('[]')}.{key}", field.annotation)
+        inner += tables
+        if tables and isinstance(field.annotation, type):
             continue
         cells = (f"`{key}`", _kind(field), _default(field), _meaning(field))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
@@ -224,7 +232,7 @@ def _tables(name: str, model: type[BaseModel], beside: str = "") -> list[str]:
 
 def _without_name(text: str) -> str:
     """The description of a section without the name of the section in front, which is its heading."""
-    shown = re.sub(r"^`\[[^`]+\]`[:.] ?", "", text)
+    shown = re.sub(r"^`\[{1,2}[^`]+\]{1,2}`[:.] ?", "", text)
     return shown[:1].upper() + shown[1:]
 
 
@@ -249,7 +257,9 @@ def _type(annotation: Any) -> str:
     if origin is tuple:
         return f"list of {_type(arguments[0])}"
     if origin is dict:
-        return f"table of {_type(arguments[1])}"
+        return "table of tables" if Place(arguments[1]).model else f"table of {_type(arguments[1])}"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "table"
     words = {str: "text", int: "integer", float: "number", bool: "true, false", Path: "path", SecretStr: "secret"}
     return words.get(annotation, getattr(annotation, "__name__", str(annotation)))
 

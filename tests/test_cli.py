@@ -320,7 +320,7 @@ def test_agents_are_listed_with_what_they_are(carrierd, folder):
     same = {"character": "Bot", "file": character, "kind": "conversational", "running": False}
     assert code == 0
     assert json.loads(out) == [
-        {"name": "bot", "models": {"large": "scripted/rules"}, "clients": None, **same},
+        {"name": "bot", "models": {"large": ["scripted/rules"]}, "clients": None, **same},
         {"name": "second", "models": {}, "clients": [], **same},
     ]
     _, out, _ = carrierd("agents")

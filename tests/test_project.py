@@ -15,6 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import carrier_core
+import carrier_core.providing
 import carrier_core.recall
 import carrier_core.testing
 
@@ -27,7 +28,7 @@ TOP_LEVEL = frozenset(
 
 # The modules of the core: each may import those before it, none after it. `__init__` names all of them, lazily.
 ORDER = (
-    "_version errors provenance messages prompts outcomes schedules journal archive records packing kept memory recall breaker contract failures dispatch "
+    "_version errors provenance messages prompts outcomes schedules journal archive records packing kept memory recall providing breaker contract failures dispatch "
     "discovery things specs policy ledger scheduler reception logs keylines configfile shape sections environment faults "
     "overrides handlebars sandbox templates character eliza characterfile settings signatures stamp table events "
     "embedding recording progress lookups turn acting pipeline drafts defaults plugins handling agent why clients outage outbox intake agenda upkeep host "
@@ -42,7 +43,8 @@ NEVER_IN_CORE = ("anthropic", "discord", "instagram", "openai", "postgres", "pos
 FOREIGN_KEYS = ("instagramProfile",)
 
 PUBLIC = {
-    "carrier_core": frozenset(carrier_core.__all__) | {"recall", "testing"},
+    "carrier_core": frozenset(carrier_core.__all__) | {"providing", "recall", "testing"},
+    "carrier_core.providing": frozenset(carrier_core.providing.__all__),
     "carrier_core.recall": frozenset(carrier_core.recall.__all__),
     "carrier_core.testing": frozenset(carrier_core.testing.__all__),
 }

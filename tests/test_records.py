@@ -47,10 +47,12 @@ from carrier_core.outcomes import (
 from carrier_core.prompts import (
     ActionCall,
     ActionResult,
+    Attempt,
     Carry,
     Completion,
     Decision,
     Draft,
+    Effort,
     Evaluation,
     Finish,
     Judged,
@@ -224,8 +226,19 @@ GOLDEN = {1: {type(value): value for value in V1}}
 LATER = (
     replace(V1[0], schedule="s1"),
     replace(V1[4], draft="t1"),
-    Completion((PART,), (replace(CALL, key="k2"),)),
-    Prompt((PromptMessage("tool", (PART,), call="call-1", failed=True),)),
+    Completion(
+        (PART,),
+        (replace(CALL, key="k2"),),
+        usage=Usage(100, 20, 30, 2, 50, 1_250_000),
+        attempts=(Attempt("openai", "gpt-large", "rate_limit", "Slow down.", 0.5),),
+        notes=("2 messages of history were left out",),
+    ),
+    Prompt(
+        (PromptMessage("tool", (PART,), call="call-1", failed=True),),
+        effort=Effort.LOW,
+        schema={"type": "object", "properties": {}},
+    ),
+    Composition(("00ff",), (), effort=Effort.LOW, schema={"type": "object", "properties": {}}),
     TurnRecord(
         "t1",
         "tifa",

@@ -122,7 +122,7 @@ def test_every_key_is_read(write, tmp_path):
     settings = config.settings
     tifa = settings.agents["tifa"]
     assert (tifa.character, tifa.kind, tifa.clients) == ("../tifa.toml", "task", ("terminal",))
-    assert tifa.models == {"small": "openai/a/b", "large": "scripted"}
+    assert {key: model.use for key, model in tifa.models.items()} == {"small": ("openai/a/b",), "large": ("scripted",)}
     assert (tifa.limits.rounds, tifa.limits.tokens, tifa.limits.seconds) == (3, 1000, 2.0)
     assert (tifa.memory.kinds, tifa.memory.scope, tifa.memory.threshold) == (("fact",), "audience", 0.5)
     assert settings.clients == {"terminal": {"enabled": False}}
@@ -220,7 +220,13 @@ FAULTS = {
     "client twice": (agent(clients=["http", "http"]), "clients", "http is listed twice", "Correct"),
     "agent plugin name": (agent(plugins=["a b"]), "a b", "Entry 1 of `plugins`", "Correct"),
     "models no table": (agent(models=["x"]), "models", "must be a table", "Correct"),
-    "model no text": (agent(models={"small": 5}), "small", "must be text, not 5", "Correct"),
+    "model no text": (agent(models={"small": 5}), "small", 'a model is written "provider/model"', "Correct"),
+    "unknown key of a model": (
+        agent(models={"small": {"use": ["a/b"], "temprature": 1}}),
+        "temprature",
+        "no key `temprature` in [agents.bot.models.small]",
+        "`temperature`",
+    ),
     "model without name": (agent(models={"small": "openai/"}), "small", '"provider/model"', "Correct"),
     "burst of no kind": (agent(burst="some"), "burst", '"together" or "latest", not "some"', '"each"'),
     "history negative": (agent(conversation_length=-1), "conversation_length", "at least 0, not -1", "32"),

@@ -38,7 +38,7 @@ def act(args: argparse.Namespace) -> int:
                 "character": loaded.character.name,
                 "file": str(loaded.path),
                 "kind": agent.kind,
-                "models": dict(agent.models),
+                "models": {key: list(model.use) for key, model in agent.models.items()},
                 "clients": None if agent.clients is None else list(agent.clients),
                 "running": name in running,
             }

@@ -23,7 +23,9 @@ from carrier_core import (
 )
 from carrier_core.testing.suites.cancellation import swallowed
 
-REASONS = frozenset("auth rate_limit overloaded timeout connection server refused invalid incomplete".split())
+REASONS = frozenset(
+    "auth rate_limit overloaded timeout connection server refused length invalid incomplete unreadable".split()
+)
 """What ``ProviderError.reason`` may be."""
 
 _CITY: dict[str, Json] = {
