@@ -10,11 +10,12 @@ import msgspec
 
 from carrier_core import pipeline
 from carrier_core.acting import process_actions
-from carrier_core.errors import CarrierError, ConfigError
+from carrier_core.errors import CarrierError
 from carrier_core.failures import Failure, said
 from carrier_core.handling import Handling
 from carrier_core.ledger import Ledger
 from carrier_core.messages import Entity, Inbound, Memory, Part, Reply, make_id
+from carrier_core.models import Models
 from carrier_core.plugins import Registered, things_named
 from carrier_core.prompts import ActionResult, Completion, Draft, Judged, Prompt, State
 from carrier_core.scheduler import Row
@@ -57,7 +58,7 @@ class AgentRuntime:
         self.handling = Handling(self)
         self.ledger = Ledger()
         self._entities: dict[str, Entity] = {}
-        self._models: dict[str, tuple[Registered, str]] = {}
+        self.models = Models(config, name, host.plugins.all(Provider))
         self.kind = self._find_kind()
 
     # --- what it consists of ---
@@ -106,37 +107,6 @@ class AgentRuntime:
                 f"There are: {kinds}.",
             )
         return entry.thing
-
-    def model(self, model_class: str) -> tuple[Registered, str]:
-        """The provider and the model that a class of model maps to. ConfigError if there is none.
-
-        Without a word in the configuration it is the first provider that has what it needs, a last resort last.
-        """
-        found = self._models.get(model_class)
-        if found is None:
-            found = self._models[model_class] = self._choose_model(model_class)
-        return found
-
-    def _choose_model(self, model_class: str) -> tuple[Registered, str]:
-        models = self.settings.models
-        wanted = next((models[key].use[0] for key in (model_class, "large") if key in models), "")
-        name, _, model = wanted.partition("/")
-        if name:
-            entry = self.host.plugins.things[Provider].get(name)
-            if entry is None or not isinstance(entry.thing, Provider):
-                key = model_class if model_class in models else "large"
-                there = things_named(self.host.plugins.all(Provider))
-                raise self._config.fault(
-                    ("agents", self.name, "models", key), f"There is no provider {name}.", f"There are: {there}."
-                )
-            return entry, model or _default_model(entry.thing, model_class)
-        providers = [(e, e.thing) for e in self.host.plugins.all(Provider) if isinstance(e.thing, Provider)]
-        ready = [(e, provider) for e, provider in providers if not provider.missing()]
-        ready.sort(key=lambda pair: pair[1].last_resort)
-        if not ready:
-            hints = " ".join(provider.missing() for _, provider in providers)
-            raise ConfigError(f"No model provider is ready for the agent {self.name}.", remedy=hints or _NO_PROVIDER)
-        return ready[0][0], _default_model(ready[0][1], model_class)
 
     async def actions(self, turn: Turn) -> tuple[Registered, ...]:
         """The actions that this turn may use: those whose ``validate`` said yes, asked once in a turn."""
@@ -237,10 +207,3 @@ class AgentRuntime:
 def turn_id(agent: str, room: str, seq: int) -> str:
     """The id of the turn with which an agent answers the row ``seq`` of a room."""
     return make_id("turn", agent, room, str(seq))
-
-
-_NO_PROVIDER = "Enable a plugin that brings a model provider in [plugins]."
-
-
-def _default_model(provider: Provider, model_class: str) -> str:
-    return provider.models.get(model_class) or provider.models.get("large", "")

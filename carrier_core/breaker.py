@@ -46,7 +46,7 @@ class Breaker:
 
     def failed(self, error: BaseException | None = None) -> bool:
         """A call failed; returns whether that opened the breaker. Errors that are not its fault do not count."""
-        if self._exempt or isinstance(error, NOT_ITS_FAULT):
+        if self._exempt or isinstance(error, self._quarantine.excused):
             self.released()
             return False
         now = self._quarantine.clock()
@@ -69,7 +69,8 @@ class Breaker:
 class Quarantine:
     """All breakers of a host. ``window`` and ``cooldown`` are in seconds of ``clock``, which only has to go forward.
 
-    ``exempt`` is the host itself: its defaults fail when what they call fails, and must never be left out.
+    ``exempt`` is the host itself: its defaults fail when what they call fails, and must never be left out. ``excused`` are
+    the errors that do not count.
     """
 
     def __init__(
@@ -80,8 +81,10 @@ class Quarantine:
         window: float = 60.0,
         cooldown: float = 30.0,
         exempt: str = "",
+        excused: tuple[type[BaseException], ...] = NOT_ITS_FAULT,
     ) -> None:
         self.clock = clock
+        self.excused = excused
         self.exempt = exempt
         self.failures = failures
         self.window = window

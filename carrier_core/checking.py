@@ -9,9 +9,10 @@ from carrier_core.character import Loaded
 from carrier_core.characterfile import load_character
 from carrier_core.errors import CarrierError, ConfigError
 from carrier_core.keylines import KeyPath
+from carrier_core.models import missing_of
 from carrier_core.plugins import Plugins, choose_store
 from carrier_core.settings import Config
-from carrier_core.things import Action, Client, Kind, Provider
+from carrier_core.things import Action, Client, Embedder, Kind, Provider
 
 
 def examine(config: Config, plugins: Plugins | None = None) -> tuple[list[ConfigError], list[str]]:
@@ -97,21 +98,14 @@ class _Examination:
             if found is not None and found.state == "off":
                 self._notes.append(f"[agents.{name}] names the plugin {plugin}, which does not run: {found.why}.")
         for key, model in agent.models.items():
+            sort, what = (Embedder, "embedder") if key == "embedding" else (Provider, "provider")
             for each in model.use:
-                provider = each.partition("/")[0]
-                yield from self._known((*path, "models", key), "provider", provider, plugins.things[Provider])
+                yield from self._known((*path, "models", key), what, each.partition("/")[0], plugins.things[sort])
         yield from self._providers(name)
 
     def _providers(self, agent: str) -> Iterator[ConfigError]:
         """Whether a provider can answer: the one that the agent names, which is only noted, or else any."""
-        entries = self._plugins.things[Provider]
-        missing: dict[str, str] = {}
-        for name, entry in entries.items():
-            assert isinstance(entry.thing, Provider)
-            try:
-                missing[name] = entry.thing.missing()
-            except Exception as error:
-                missing[name] = f"{entry.plugin} failed in {name}.missing ({type(error).__name__}: {error})."
+        missing = {name: missing_of(entry) for name, entry in self._plugins.things[Provider].items()}
         models = self._settings.agents[agent].models
         named = dict.fromkeys(each.partition("/")[0] for model in models.values() for each in model.use)
         self._notes += [

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from carrier_core.contract import impl
-from carrier_core.drafts import drafting
-from carrier_core.errors import ProviderError, Rejected
+from carrier_core.errors import Rejected
 from carrier_core.messages import Part, Query, Recalled, Receipt, ReplyPart, RoomKind
 from carrier_core.outcomes import Connection
 from carrier_core.prompts import (
@@ -23,7 +22,7 @@ from carrier_core.prompts import (
     Tool,
 )
 from carrier_core.provenance import OPERATOR, Provenance
-from carrier_core.things import Action, Client, Context, Evaluator, Kind, Provider, Recaller
+from carrier_core.things import Action, Client, Context, Evaluator, Kind, Recaller
 
 if TYPE_CHECKING:
     from carrier_core.turn import Turn
@@ -142,29 +141,8 @@ async def tools(turn: Turn) -> tuple[Tool, ...]:
 
 @impl(trylast=True)
 async def generate(turn: Turn, prompt: Prompt) -> Completion:
-    """Ask the provider that the prompt's model class maps to. What another provider wants carried is taken out."""
-    entry, model = turn.agent.model(prompt.model)
-    provider = entry.thing
-    assert isinstance(provider, Provider)
-    missing = provider.missing()
-    if missing:
-        raise ProviderError(missing, reason="auth")
-    messages = prompt.messages
-    if any(message.carry is not None and message.carry.provider != provider.name for message in messages):
-        messages = tuple(
-            PromptMessage(message.role, message.parts, message.calls, message.call)
-            if message.carry is not None and message.carry.provider != provider.name
-            else message
-            for message in messages
-        )
-        prompt = Prompt(messages, prompt.tools, prompt.model, prompt.max_tokens, prompt.temperature)
-    async with drafting(turn) as emit:
-        completion: Completion | None = await turn.hooks.call(
-            turn.table.method(entry, Provider.generate), prompt, model, emit
-        )
-    if completion is None:
-        raise ProviderError(f"{provider.name} returned nothing.", reason="invalid")
-    return completion
+    """Ask the models that the prompt's class stands for, one after another until one answers."""
+    return await turn.agent.host.asking.ask(turn, prompt)
 
 
 @impl(trylast=True)

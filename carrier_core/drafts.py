@@ -18,18 +18,20 @@ _GRACE = 1.0  # seconds that a client has to show the rest of a draft when the c
 
 @asynccontextmanager
 async def drafting(turn: Turn) -> AsyncIterator[Callable[[str], None]]:
-    """Where pieces of a completion go as they arrive: to the client, if it can retract a draft and nobody has to see
-    the whole text first."""
+    """Where pieces of a completion go as they arrive: to the client, if it is the answer's, the client can retract a draft and
+    nobody has to see the whole text first."""
     entry = turn.agent.host.outlet(turn.client, turn.room.id)
     guarded = any(
         turn.table.has(spec, beside=CORE)
         for spec in (specs.transform_completion, specs.evaluate, specs.transform_reply, specs.around_step)
     )
     client = entry.thing if entry is not None else None
-    if entry is None or guarded or not isinstance(client, Client) or not client.retracts:
+    answers = turn.hooks.step == f"generate/{turn.round}"  # a hook may ask a model too, for itself
+    if entry is None or guarded or not answers or not isinstance(client, Client) or not client.retracts:
         yield _ignore
         return
     caller = turn.table.method(entry, Client.draft)
+    attempt = turn.attempt
     send, receive = anyio.create_memory_object_stream[str](10_000)
 
     async def show() -> None:
@@ -37,7 +39,7 @@ async def drafting(turn: Turn) -> AsyncIterator[Callable[[str], None]]:
             async for text in receive:
                 try:
                     await turn.progress.open_draft(lasting=not client.interactive)
-                    await turn.hooks.call(caller, turn.room, turn.id, turn.round, text)
+                    await turn.hooks.call(caller, turn.room, turn.id, attempt, text)
                 except CarrierError as error:  # the whole reply follows, so nothing is lost
                     turn.agent.host.log.warning("draft_not_shown", client=turn.client, error=error.message)
                     return

@@ -31,6 +31,7 @@ from carrier_core.messages import (
     InboundKind,
     Room,
 )
+from carrier_core.models import Asking
 from carrier_core.outage import Outage
 from carrier_core.outbox import Outbox
 from carrier_core.outcomes import Event, Outcome, Status, TurnRecord
@@ -99,6 +100,7 @@ class Host:
         self.embedding: Embedding | None = None
         self.clients = Clients(self, clients)
         self.outage = Outage(self)
+        self.asking = Asking(self)
         self.composing = anyio.Semaphore(_COMPOSING, fast_acquire=True)
         self.suspects = anyio.Lock()  # held by the one turn that runs of those that were often cut off
         self.intake = Intake(self)
@@ -215,7 +217,8 @@ class Host:
         for note in loaded.notes:
             self.log.info("character_note", agent=name, field=note.field, reason=note.reason, line=note.line)
         agent = AgentRuntime(self, name, config.settings.agents[name], loaded.character, config, generation)
-        agent.model("large")
+        for model_class in {"large", *agent.settings.models} - {"embedding"}:
+            agent.models.chain(model_class)
         return agent
 
     async def reload(self, config: Config) -> tuple[str, ...]:
@@ -480,8 +483,9 @@ class Host:
         was told already."""
         if failure.plugin == CORE and isinstance(failure.error, CarrierError):
             return
-        self.log.warning(
-            "provider_failed" if isinstance(failure.error, ProviderError) else "plugin_failed",
+        own = not isinstance(failure.error, ProviderError)  # else whoever asked the provider says what comes of it
+        (self.log.warning if own else self.log.debug)(
+            "plugin_failed" if own else "provider_failed",
             plugin=failure.plugin,
             hook=failure.hook,
             how=failure.how,

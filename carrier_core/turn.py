@@ -48,7 +48,7 @@ class Turn:
 
     Hooks get it as their first argument. ``now`` (seconds since the epoch) and ``seed`` are the turn's own clock and
     randomness: the same when a turn is resumed. ``person`` is who is spoken with, ``round`` counts from 1 once the model
-    is asked. ``state`` and ``prompt`` are those of the last round. ``inbounds`` are all that it takes out of the room's
+    is asked, ``attempt`` whenever one is. ``state`` and ``prompt`` are those of the last round. ``inbounds`` are all that it takes out of the room's
     queue, in order; those before the last that ``superseded`` names (by sequence number) are remembered, not answered.
 
     A turn that was cut off is gone on with from ``recorded``: steps that are there return what they returned.
@@ -78,6 +78,7 @@ class Turn:
         self.now = inbound.message.at
         self.seed = int(turn[:8], 16)
         self.round = 0
+        self.attempt = 0
         self.state: State | None = None
         self.prompt: Prompt | None = None
         self.calls: tuple[ActionCall, ...] = ()

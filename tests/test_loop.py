@@ -513,7 +513,7 @@ async def test_a_plugin_that_keeps_failing_is_quarantined_and_tried_again_later(
 
 async def test_a_provider_that_fails_is_a_visible_failure_with_its_reason():
     async with running_host() as running:
-        running.provider.then(ProviderError("echo is overloaded.", reason="overloaded"))
+        running.provider.then(*[ProviderError("echo is overloaded.", reason="overloaded")] * 3)
         accepted = await running.client.say("r", "Ana", "hello")
         result = await running.client.host.wait(accepted.heard[0].turn)
         assert (result["status"], result["reason"]) == ("failed", "echo is overloaded.")

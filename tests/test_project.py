@@ -31,7 +31,7 @@ ORDER = (
     "_version errors provenance messages prompts outcomes schedules journal archive records packing kept memory recall providing breaker contract failures dispatch "
     "discovery things specs policy ledger scheduler reception logs keylines configfile shape sections environment faults "
     "overrides handlebars sandbox templates character eliza characterfile settings signatures stamp table events "
-    "embedding recording progress lookups turn acting pipeline drafts defaults plugins handling agent why clients outage outbox intake agenda upkeep host "
+    "embedding recording progress lookups turn acting pipeline drafts defaults plugins models handling agent why clients outage outbox intake agenda upkeep host "
     "archivefile naming booking desk requests checking control daemon cli testing"
 ).split()
 
@@ -47,6 +47,7 @@ PUBLIC = {
     "carrier_core.providing": frozenset(carrier_core.providing.__all__),
     "carrier_core.recall": frozenset(carrier_core.recall.__all__),
     "carrier_core.testing": frozenset(carrier_core.testing.__all__),
+    "carrier_core.testing.wire": frozenset(carrier_core.testing.wire.__all__),
 }
 
 # Pieced together, so that this file does not hold what it looks for.

@@ -168,7 +168,7 @@ async def test_time_stands_still_until_it_is_moved(make_host):
 
 
 async def test_the_echo_gives_the_answers_that_are_queued(carrier):
-    carrier.provider.then("First.", ProviderError("Busy.", reason="overloaded"))
+    carrier.provider.then("First.", ProviderError("Not that.", reason="refused"))
     assert await carrier.ask("a") == "First."
     assert "went wrong" in await carrier.ask("b")
     assert await carrier.ask("c") == "You said: c"

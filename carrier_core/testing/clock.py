@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import anyio.lowlevel
+
 START = 1_767_261_600.0
 """1 January 2026, 10:00 UTC."""
 
@@ -19,3 +21,8 @@ class Clock:
         """Go on, and read it."""
         self.now += seconds
         return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        """Go on, where a host would wait."""
+        self.advance(seconds)
+        await anyio.lowlevel.checkpoint()

@@ -130,6 +130,7 @@ async def running_host(
     if store is None and len(found.things[Store]) > 1:
         found.things[Store] = {name: entry for name, entry in found.things[Store].items() if entry.plugin != KIT}
     host = Host(loaded, folder / "state", plugins=found, clients=clients, clock=clock, monotonic=clock)
+    host.asking.sleep = clock.sleep
     running = HostUnderTest(host, client, host.store, provider, clock, folder)
     host.events.listen(running.events.append)
     async with host.running():
