@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from carrier_core.contract import impl
 from carrier_core.errors import Rejected
-from carrier_core.messages import Part, Query, Recalled, Receipt, ReplyPart, RoomKind
+from carrier_core.messages import Part, Query, Recalled, Receipt, ReplyPart
 from carrier_core.outcomes import Connection
 from carrier_core.prompts import (
     ActionCall,
@@ -44,21 +44,10 @@ async def ensure_connection(turn: Turn) -> Connection:
 async def decide(turn: Turn) -> Decision:
     """Answer in a DM or over an API, and what was scheduled; elsewhere when the agent is addressed: mentioned, or
     answered to."""
-    message, agent = turn.message, turn.agent
-    if turn.inbound.schedule:
-        return Decision(True, "it was scheduled")
-    if turn.room.kind in (RoomKind.DM, RoomKind.API):
-        return Decision(True, "a direct message")
-    names = {agent.name.lower(), agent.character.name.lower(), agent.character.username.lower()} - {""}
-    mentioned = {mention.lower() for mention in message.mentions}
-    if mentioned & names or agent.entity(turn.room.platform).id in mentioned:
-        return Decision(True, "the agent was mentioned")
-    if message.sender.bot:
-        return Decision(False, "a bot that did not mention the agent")
-    words = {word.strip(".,:;!?@'\"()").lower() for word in message.text.split()}
-    if words & names:
-        return Decision(True, "the agent was addressed by name")
-    return Decision(False, "not addressed to the agent")
+    addressed = turn.addressed
+    if addressed:
+        return Decision(True, addressed)
+    return Decision(False, "a bot that did not mention the agent" if turn.person.bot else "not addressed to the agent")
 
 
 @impl(trylast=True)

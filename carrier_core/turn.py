@@ -27,6 +27,7 @@ from carrier_core.messages import (
     Query,
     Recalled,
     Room,
+    RoomKind,
     make_id,
 )
 from carrier_core.outcomes import Answer, Event
@@ -123,6 +124,24 @@ class Turn:
     def client(self) -> str:
         """The name of the client that it came in through."""
         return self.inbound.client
+
+    @property
+    def addressed(self) -> str:
+        """Why what was said is for the agent, in words: in a DM or over an API, scheduled, by a mention or by its name; empty
+        where it is said to nobody in particular."""
+        message, agent = self.message, self.agent
+        if self.inbound.schedule:
+            return "it was scheduled"
+        if self.room.kind in (RoomKind.DM, RoomKind.API):
+            return "a direct message"
+        names = {agent.name.lower(), agent.character.name.lower(), agent.character.username.lower()} - {""}
+        mentioned = {mention.lower() for mention in message.mentions}
+        if mentioned & names or agent.entity(self.room.platform).id in mentioned:
+            return "the agent was mentioned"
+        if message.sender.bot:
+            return ""
+        words = {word.strip(".,:;!?@'\"()").lower() for word in message.text.split()}
+        return "the agent was addressed by name" if words & names else ""
 
     # --- what hooks may ask ---
 

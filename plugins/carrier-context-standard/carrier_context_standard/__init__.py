@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from carrier_context_standard.deciding import decide
 from carrier_context_standard.settings import Settings
 from carrier_core import Context, impl
 
 __version__ = "0.1.0"
-__all__ = ["Settings", "register_context"]
+__all__ = ["Settings", "decide", "register_context"]
 
 
 @impl
