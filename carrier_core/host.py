@@ -35,7 +35,7 @@ from carrier_core.models import Asking
 from carrier_core.outage import Outage
 from carrier_core.outbox import Outbox
 from carrier_core.outcomes import Event, Outcome, Status, TurnRecord
-from carrier_core.plugins import CORE, Plugins, Registered, choose_store, load_plugins
+from carrier_core.plugins import CORE, Plugins, Registered, choose_store, load_plugins, things_named
 from carrier_core.prompts import Json
 from carrier_core.records import decode
 from carrier_core.scheduler import Rooms, Row
@@ -188,12 +188,31 @@ class Host:
         ]
 
     def _start_embedding(self) -> None:
-        embedders = self.plugins.all(Embedder)
-        if embedders:
+        embedder = self._embedder()
+        if embedder is not None:
             from carrier_core.embedding import Embedding
 
-            self.embedding = Embedding(self, embedders[0])
+            self.embedding = Embedding(self, embedder)
             self._group.start_soon(self.embedding.run)
+
+    def _embedder(self) -> Registered | None:
+        """The embedder that the agents name, else the first there is. ConfigError where they name several: the agents share
+        one store, whose vectors are those of one embedder."""
+        there = self.plugins.things[Embedder]
+        wanted = {
+            name: settings.models["embedding"].use[0].partition("/")[0]
+            for name, settings in self.config.settings.agents.items()
+            if "embedding" in settings.models
+        }
+        for agent, name in wanted.items():
+            path = ("agents", agent, "models", "embedding")
+            if name not in there:
+                names = f"There are: {things_named(there.values())}."
+                raise self.config.fault(path, f"There is no embedder {name}.", names)
+            if name != next(iter(wanted.values())):
+                problem = f"{agent} wants the embedder {name}, another agent another one."
+                raise self.config.fault(path, problem, "Name the same for all agents: they share one store.")
+        return there[next(iter(wanted.values()))] if wanted else next(iter(there.values()), None)
 
     async def _start_agent(self, name: str) -> None:
         agent = self._make_agent(self.config, name)

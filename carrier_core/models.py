@@ -14,7 +14,7 @@ from carrier_core.discovery import Registered
 from carrier_core.drafts import drafting
 from carrier_core.errors import CarrierError, ConfigError, PluginError, ProviderError
 from carrier_core.plugins import things_named
-from carrier_core.prompts import Attempt, Completion, Effort, Prompt, PromptMessage
+from carrier_core.prompts import Attempt, Completion, Effort, Finish, Prompt, PromptMessage
 from carrier_core.things import Provider
 
 if TYPE_CHECKING:
@@ -195,8 +195,7 @@ class Asking:
                     choice.model,
                     emit,
                 )
-            if completion is None:
-                raise ProviderError(f"{choice.provider.name} returned nothing.", reason="unreadable")
+            _refuse_empty(completion, prompt, choice)
         except ProviderError as error:
             if error.reason not in SICK:
                 breaker.succeeded()
@@ -207,6 +206,7 @@ class Asking:
             breaker.released()
             raise
         breaker.succeeded()
+        assert completion is not None
         return completion
 
     def _tell(self, turn: Turn, choice: Choice, error: CarrierError, pause: float | None) -> None:
@@ -219,6 +219,19 @@ class Asking:
             again_in=pause,
             turn=turn.id,
         )
+
+
+def _refuse_empty(completion: Completion | None, prompt: Prompt, choice: Choice) -> None:
+    """Nothing is no answer, unless the model has just got the results of what it called: then it may have no more to say."""
+    who = f"{choice.provider.name}, model {choice.model},"
+    if completion is None:
+        raise ProviderError(f"{who} returned nothing.", reason="unreadable")
+    if completion.calls or completion.text.strip():
+        return
+    if completion.finish is Finish.REFUSED:
+        raise ProviderError(f"{who} refused to answer.", reason="refused", remedy="Say it in another way.")
+    if prompt.messages and prompt.messages[-1].role != "tool":
+        raise ProviderError(f"{who} answered with nothing.", reason="incomplete", remedy="Choose another model.")
 
 
 def _with_settings(prompt: Prompt, settings: ModelSettings | None) -> Prompt:

@@ -532,7 +532,7 @@ async def test_a_turn_that_takes_too_long_fails_visibly():
 
 async def test_an_empty_completion_is_a_visible_failure():
     async with running_host() as running:
-        running.provider.then(Completion(provider="echo", model="echo"))
+        running.provider.then(*[Completion(provider="echo", model="echo")] * 3)
         accepted = await running.client.say("r", "Ana", "hello")
         assert (await running.client.host.wait(accepted.heard[0].turn))["status"] == "failed"
 

@@ -13,6 +13,8 @@ from carrier_core import (
     Completion,
     ConfigError,
     Effort,
+    Embedder,
+    Finish,
     Part,
     Prompt,
     PromptMessage,
@@ -276,3 +278,61 @@ async def test_what_a_hook_asks_for_itself_is_shown_to_nobody():
     async with running_host([decide], client=client) as running:
         await running.ask("hello")
         assert "".join(draft.text for draft in client.drafts) == "You said: hello"
+
+
+async def test_an_empty_answer_is_asked_for_again_and_after_results_it_is_taken():
+    first, second = Model("first", Completion(), Completion((Part(" "),))), Model("second")
+    async with running_host([Brings(first, second)], config=CHAIN) as running:
+        assert await running.ask("hello") == "You said: hello"
+        assert [each["reason"] for each in (await completion_of(running))["attempts"]] == ["incomplete"] * 2
+
+
+async def test_a_refusal_without_a_word_is_a_visible_failure():
+    first, second = Model("first", Completion(finish=Finish.REFUSED)), Model("second")
+    async with running_host([Brings(first, second)], config=CHAIN) as running:
+        assert "went wrong" in await running.ask("hello")
+        assert "refused" in (await running.last()).outcome.reason
+        assert second.prompts == []
+
+
+# --- the embedder --------------------------------------------------------------------------------------------------------
+
+
+class Meaning(Embedder):
+    """An embedder that finds the same in everything."""
+
+    dimension = 2
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.texts: list[str] = []
+
+    async def embed(self, texts: tuple[str, ...]) -> tuple[tuple[float, ...], ...]:
+        self.texts += texts
+        return tuple((1.0, 0.0) for _ in texts)
+
+
+@impl
+def register_embedders() -> tuple[Embedder, ...]:
+    return Meaning("one"), Meaning("two")
+
+
+async def test_the_embedder_is_the_one_that_the_agents_name():
+    async with running_host([register_embedders], config='[agents.robin.models]\nembedding = "two"\n') as running:
+        assert running.host.embedding.model == "two/2"
+
+
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        ('[agents.robin.models]\nembedding = "three"\n', "There is no embedder three. There are: one, two."),
+        (
+            '[agents.robin.models]\nembedding = "one"\n[agents.jay.models]\nembedding = "two"\n',
+            "Name the same for all agents",
+        ),
+    ],
+)
+async def test_an_embedder_that_is_not_there_or_not_the_only_one_is_told(config, problem):
+    with pytest.raises(ConfigError, match=problem):
+        async with running_host([register_embedders], config=config):
+            raise AssertionError("it started")
