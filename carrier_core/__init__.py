@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from carrier_core.journal import (
         Appended,
         Charge,
+        CounterKey,
         Hold,
         InboundRow,
         Intent,
@@ -114,6 +115,7 @@ if TYPE_CHECKING:
     from carrier_core.records import Unrecognised, decode, encode
     from carrier_core.schedules import Missed, Schedule
     from carrier_core.settings import PluginSettings, secret, well_known
+    from carrier_core.spending import Spending
     from carrier_core.templates import SYSTEM_TEMPLATE, Rendered, render
     from carrier_core.things import (
         Accepted,
@@ -141,7 +143,7 @@ _HOME = {
     "eliza": "eliza_values render_view",
     "errors": "CarrierError ConfigError Fenced InDoubt NotDone PluginError ProviderError Rejected Unavailable",
     "host": "Host",
-    "journal": "Appended Charge Hold InboundRow Intent Journal OpenTurn Outgoing Parking Sending Settlement Spent StoredPart Work",
+    "journal": "Appended Charge CounterKey Hold InboundRow Intent Journal OpenTurn Outgoing Parking Sending Settlement Spent StoredPart Work",
     "kept": "Kept",
     "ledger": "parts_in parts_of",
     "memory": "MemoryStore Store",
@@ -153,6 +155,7 @@ _HOME = {
     "records": "Unrecognised decode encode",
     "schedules": "Missed Schedule",
     "settings": "PluginSettings secret well_known",
+    "spending": "Spending",
     "templates": "Rendered SYSTEM_TEMPLATE render",
     "things": "Accepted Action Client ClientHost Command Context Embedder Evaluator Kind Provider Recaller Taken Thing",
     "turn": "Turn",
@@ -188,6 +191,7 @@ __all__ = [
     "ConfigError",
     "Connection",
     "Context",
+    "CounterKey",
     "Decision",
     "Draft",
     "Drop",
@@ -258,6 +262,7 @@ __all__ = [
     "Sent",
     "Settlement",
     "Source",
+    "Spending",
     "Spent",
     "State",
     "Status",

@@ -1,7 +1,8 @@
 """The archive: everything that a store keeps as a stream of records, to be taken into another store.
 
 The types here are rows that have no type of their own elsewhere. Beside them a stream has :class:`World`, :class:`Room`,
-:class:`Entity`, :class:`Memory`, :class:`StoredPart`, :class:`Outgoing`, :class:`Intent` and :class:`Schedule`.
+:class:`Entity`, :class:`Memory`, :class:`StoredPart`, :class:`Outgoing`, :class:`Intent`, :class:`Schedule`,
+:class:`Spent` and :class:`Hold`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from carrier_core.journal import Intent, Outgoing, Parking, StoredPart
+from carrier_core.journal import Hold, Intent, Outgoing, Parking, Spent, StoredPart
 from carrier_core.messages import Entity, Memory, Room, World
 from carrier_core.outcomes import TurnRecord
 from carrier_core.schedules import Schedule
@@ -85,6 +86,8 @@ Entry: TypeAlias = (
     | StoredPart
     | Outgoing
     | Schedule
+    | Spent
+    | Hold
     | World
     | Room
     | Entity
@@ -109,12 +112,16 @@ ORDER = (
     Intent,
     Outgoing,
     Schedule,
+    Spent,
+    Hold,
     Memory,
     Embedded,
 )
 """The order of the types in a stream; within one type it is that in which the rows were written, or that of their keys
 where a store does not keep the order (worlds, rooms, entities, participants, residents, places, ledger, intents,
-schedules and vectors: by agent, room, memory, id or key, in the order of the fields)."""
+schedules, counters, holds and vectors: by agent, room, memory, id or key, in the order of the fields).
+
+An archive of one agent has the counters that are of it (the second word of their scope), and the holds that count in one."""
 
 
 class Retention(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -12,6 +12,7 @@ that waits for somebody is parked in between.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import TypeAlias
 
 import msgspec
 
@@ -139,12 +140,20 @@ class Work(msgspec.Struct, frozen=True, gc=False):
 # --- spending ------------------------------------------------------------------------------------------------------------
 
 
-class Charge(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A counter that a model call counts in: ``scope`` says of what (``("person", agent, id)``), ``window`` for how long (a
-    day ``2027-01-31``, a month ``2027-01``, or a turn's id).
+CounterKey: TypeAlias = tuple[tuple[str, ...], str]
+"""What tells counters apart: scope and window."""
 
-    ``most_tokens`` and ``most_cost`` (billionths of a dollar) are what it may come to; None bounds nothing. After ``until``,
-    in seconds since the epoch, the counter may be removed.
+
+class Charge(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A counter that a model call counts in, and what that may come to.
+
+    ``scope`` says of what: a sort, then the agent that it is of (empty where it is of all), then whatever else tells counters
+    apart: ``("person", agent, id)``, ``("host", "")``. A counter whose scope ends with a person's id is that person's alone;
+    in one that has the id further ahead, ``("use", agent, id, provider, model)``, the person is one of several. Words have
+    no control characters. ``window`` says for how long: a day ``2027-01-31``, a month ``2027-01``, or a turn's id.
+
+    ``most_tokens`` and ``most_cost`` (billionths of a dollar) bound it; None bounds nothing. After ``until``, in seconds since
+    the epoch, the counter may be removed; the latest that any charge names counts, and 0 names no time.
     """
 
     scope: tuple[str, ...]
@@ -153,12 +162,18 @@ class Charge(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     most_cost: int | None = None
     until: float = 0.0
 
+    @property
+    def counter(self) -> CounterKey:
+        """The counter's key."""
+        return self.scope, self.window
+
 
 class Hold(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """What a call will use at most, held back in its counters from before it is made until it is settled.
+    """What a call will use at most, held back in its counters from before it is made, ``at`` a time in seconds since the
+    epoch, until it is settled.
 
-    ``key`` is the call's own. One that is never settled, because the process died in the middle, stays counted: it may well
-    have been paid for.
+    ``key`` is the call's own, and that of no other call before or after it. A hold that is never settled, because the process
+    died in the middle, stays counted as long as its counters are there: the call may well have been paid for.
     """
 
     key: str
@@ -166,9 +181,14 @@ class Hold(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     estimate: Usage
     at: float
 
+    def concerns(self, agent: str) -> bool:
+        """Whether it counts in a counter of this agent."""
+        return any(charge.scope[1:2] == (agent,) for charge in self.charges)
+
 
 class Settlement(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """What a call has used, counted in ``charges``. Where there is a hold of its ``key``, that goes."""
+    """What a call has used, counted in ``charges``, which may be others than those of its hold. Where there is a hold of its
+    ``key``, that goes."""
 
     key: str
     charges: tuple[Charge, ...]
@@ -183,6 +203,15 @@ class Spent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     usage: Usage = Usage()
     held: Usage = Usage()
     until: float = 0.0
+
+    @property
+    def counter(self) -> CounterKey:
+        """The counter's key."""
+        return self.scope, self.window
+
+    def concerns(self, agent: str) -> bool:
+        """Whether it is of this agent."""
+        return self.scope[1:2] == (agent,)
 
 
 class Journal(ABC):
@@ -382,3 +411,31 @@ class Journal(ABC):
 
         None, and nothing changes, where the schedule's slot is another by now: somebody was quicker.
         """
+
+    # --- spending ---
+
+    @abstractmethod
+    async def hold(self, hold: Hold) -> tuple[Charge, ...]:
+        """Hold back an estimate in all counters of a call, or in none: returns the charges that have no room for it.
+
+        A counter has room if its tokens (in and out) and its cost, used and held, with the estimate stay within what the
+        charge says; one that several charges name counts the call once. A hold of that key that is there already stays, and
+        () is returned. No two calls at one time can take the same room, not even of two daemons.
+        """
+
+    @abstractmethod
+    async def settle(self, settlements: tuple[Settlement, ...]) -> None:
+        """Count what calls have used, whatever room there is, and let go of what was held for them.
+
+        After Unavailable nobody knows whether they were counted. The very same settlements may be given again: as long as
+        it is the same process that does, they are counted once.
+        """
+
+    @abstractmethod
+    async def spent(self, *, scope: tuple[str, ...] = (), window: str = "", limit: int = 10_000) -> tuple[Spent, ...]:
+        """The counters whose scope begins with these words and whose window begins with ``window``, by scope and window."""
+
+    @abstractmethod
+    async def expire_spent(self, now: float) -> int:
+        """Remove the counters whose ``until`` is before ``now`` and not 0, with what is held in them: a hold goes with the
+        last of its counters. Returns how many counters that were."""

@@ -141,6 +141,8 @@ class Store(ABC):
 
         That is all that they said, all that has their origin (``person:ID``), the turns that were theirs and every prompt part
         and record that holds their words. The ledger of platform events stays, so that a repeated event is not answered.
+        The counters of spending that are theirs alone go; in others their name is taken out of the scope, and those that are
+        the same then become one, so that totals stay. The same is done to the charges of holds.
         Returns how many rows of each sort were removed or emptied.
         """
 

@@ -76,6 +76,45 @@ class Composition(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     schema: dict[str, Json] | None = None
 
 
+class Passage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A message of a prompt that an ended turn keeps, if it is more than its role and its parts. These are told by their places
+    in the record's ``parts``, counted from 0.
+
+    Where it repeats a completion of the turn it only names the round of that, in ``said``.
+    """
+
+    role: str
+    parts: tuple[int, ...] = ()
+    calls: tuple[ActionCall, ...] = ()
+    call: str = ""
+    carry: Carry | None = None
+    failed: bool = False
+    said: int = 0
+
+
+class Outline(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """The prompt of a round as an ended turn keeps it, in a hundredth of the bytes of a :class:`Composition`.
+
+    ``messages`` has a letter for the role of each message (system, user, assistant, tool), and behind it the number of its
+    parts where that is not one: ``s2uaus3u``. Their parts stand in the record's ``parts``, one after another from the first
+    on, unless ``places`` says where. A message that is more than that is a ``-`` there, and one of ``passages``, by its number.
+
+    The record had ``of`` parts: one that has fewer has lost some, and nobody can tell which. ``tools`` is the place of the part
+    that says them, as JSON.
+    """
+
+    messages: str
+    of: int
+    places: tuple[int, ...] = ()
+    passages: dict[int, Passage] = {}
+    tools: int | None = None
+    model: str = "large"
+    max_tokens: int | None = None
+    temperature: float | None = None
+    effort: Effort | None = None
+    schema: dict[str, Json] | None = None
+
+
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What a parked turn waited for: who answered, what, at which time; ``expired`` where nobody did in time."""
 

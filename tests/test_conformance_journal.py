@@ -8,11 +8,13 @@ import anyio.lowlevel
 import msgspec
 import pytest
 
-from carrier_core import Handled, encode
+from carrier_core import Handled, Spending, Spent, Usage, encode
+from carrier_core.testing import InMemoryStore
 from carrier_core.testing.journal import InMemoryJournal
 from carrier_core.testing.suites.outbox import OutboxLaws
 from carrier_core.testing.suites.queue import QueueLaws
 from carrier_core.testing.suites.schedules import ScheduleLaws
+from carrier_core.testing.suites.spending import SpendingLaws
 from carrier_core.testing.suites.steps import StepLaws
 from carrier_core.testing.suites.turns import TurnLaws
 from tests.trial import Trials, stores
@@ -20,7 +22,7 @@ from tests.trial import Trials, stores
 replace = msgspec.structs.replace
 
 
-class OfJournals(QueueLaws, TurnLaws, StepLaws, OutboxLaws, ScheduleLaws):
+class OfJournals(QueueLaws, TurnLaws, StepLaws, OutboxLaws, ScheduleLaws, SpendingLaws):
     @pytest.fixture
     def make_store(self):
         return stores()
@@ -341,6 +343,97 @@ class TooOften(InMemoryJournal):
 class EmptyRow(InMemoryJournal):
     async def fire(self, schedule, payload, next_at):
         return await super().fire(schedule, payload or b"null", next_at)
+
+
+# --- spending ---
+
+
+@breaks("test_room_is_taken_up_to_the_bound_and_no_further")
+class LeavesSomeRoom(InMemoryJournal):
+    async def hold(self, hold):
+        return await super().hold(replace(hold, estimate=hold.estimate + Usage(1, cost=1)))
+
+
+@breaks("test_a_call_is_held_in_all_counters_or_in_none")
+class HoldsWhatItCan(InMemoryJournal):
+    async def hold(self, hold):
+        lacking = await super().hold(hold)
+        if lacking:
+            await super().hold(replace(hold, charges=tuple(each for each in hold.charges if each not in lacking)))
+        return lacking
+
+
+@breaks("test_a_hold_is_made_once")
+class HoldsAgain(InMemoryJournal):
+    async def hold(self, hold):
+        self.database.holds.pop(hold.key, None)
+        return await super().hold(hold)
+
+
+@breaks("test_calls_at_one_time_never_take_the_same_room")
+class LooksFirst(InMemoryJournal):
+    async def hold(self, hold):
+        lacking = Spending(dict(self.database.counters), dict(self.database.holds)).hold(hold)
+        boundless = tuple(replace(each, most_tokens=None, most_cost=None) for each in hold.charges)
+        return lacking or await super().hold(replace(hold, charges=boundless))
+
+
+@breaks("test_a_settlement_takes_the_place_of_its_hold")
+class NeverLetsGo(InMemoryJournal):
+    async def settle(self, settlements):
+        await super().settle(tuple(replace(each, key="unknown") for each in settlements))
+
+
+@breaks("test_calls_are_counted_without_a_hold")
+class CountsWhatWasHeld(InMemoryJournal):
+    async def settle(self, settlements):
+        await super().settle(tuple(each for each in settlements if each.key in self.database.holds))
+
+
+@breaks("test_a_counter_that_is_named_twice_counts_once")
+class CountsEveryCharge(InMemoryJournal):
+    async def settle(self, settlements):
+        await super().settle(tuple(replace(each, charges=(one,)) for each in settlements for one in each.charges))
+
+
+@breaks("test_counters_are_found_by_how_they_begin")
+class LooksAtLetters(InMemoryJournal):
+    async def spent(self, *, scope=(), window="", limit=10_000):
+        found = await super().spent(window=window)
+        return tuple(each for each in found if "/".join(each.scope).startswith("/".join(scope)))[:limit]
+
+
+@breaks("test_counters_go_when_their_time_has_passed")
+class HoldsOn(InMemoryJournal):
+    async def expire_spent(self, now):
+        holds = dict(self.database.holds)
+        count = await super().expire_spent(now)
+        self.database.holds.update(holds)
+        return count
+
+
+@breaks("test_what_was_spent_is_spent_when_it_is_opened_again")
+class FreshStart(InMemoryJournal):
+    def release(self):
+        super().release()
+        self.database.holds.clear()
+
+
+@breaks("test_an_archive_brings_back_what_was_spent")
+class HeldTwice(InMemoryStore):
+    async def restore(self, entries):
+        counters = self._memory.database.counters
+        new = [each for each in entries if isinstance(each, Spent) and each.counter not in counters]
+        counters.update({each.counter: each for each in new})
+        return len(new) + await super().restore(entries)
+
+
+@breaks("test_a_forgotten_person_is_in_no_counter")
+class LosesTotals(InMemoryStore):
+    async def forget_person(self, entity):
+        database = self._memory.database
+        Spending(database.counters, database.holds).drop({key for key in database.counters if entity in key[0]})
+        return {"counters": 3} | await super().forget_person(entity)
 
 
 TestLaws = TRIALS.tests()

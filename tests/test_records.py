@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from carrier_core import archive, journal, messages, outcomes, prompts, schedules
 from carrier_core.archive import Embedded, Handled, Heard, Participant, Place, Queued, Resident
-from carrier_core.journal import Intent, Outgoing, Parking, Sending, StoredPart
+from carrier_core.journal import Charge, Hold, Intent, Outgoing, Parking, Sending, Spent, StoredPart
 from carrier_core.messages import (
     Attachment,
     Entity,
@@ -39,6 +39,8 @@ from carrier_core.outcomes import (
     Event,
     Line,
     Outcome,
+    Outline,
+    Passage,
     Ran,
     Status,
     StepRecord,
@@ -175,6 +177,22 @@ V1 = (
         0.25,
         ("m1", "m2"),
     ),
+    Outline(
+        "s2-a-t",
+        5,
+        (0, 2, 1, 3),
+        {
+            1: Passage("assistant", (1,), (CALL,), carry=CARRY),
+            3: Passage("assistant", said=1),
+            5: Passage("tool", (3,), call="call-1", failed=True),
+        },
+        4,
+        "small",
+        512,
+        0.25,
+        Effort.LOW,
+        {"type": "object", "properties": {}},
+    ),
     Answer("Yes, do.", "approve", ANA.id, 1763686900.0, expired=True),
     Judged((Evaluation(Verdict.REVISE, "Shorter.", "length"), Evaluation(Verdict.PASS))),
     Intent("k2", "t1", "tifa", ROOM.id, "act/1/0", 1763686800.5, 1763686830.5, "remember, asked by Ana", in_doubt=True),
@@ -218,6 +236,13 @@ V1 = (
     Participant(ROOM.id, ANA.id),
     Resident("tifa", ROOM.id),
     Embedded("test/3", "m1", (0.5, -1.0, 0.25)),
+    Spent(("person", "tifa", ANA.id), "2027-01", Usage(100, 20, 30, 2, 50, 1_250_000), USAGE, 1769904000.0),
+    Hold(
+        "c1",
+        (Charge(("person", "tifa", ANA.id), "2027-01", 50_000, 2_000_000_000, 1769904000.0),),
+        Usage(900, 512, cost=7_000_000),
+        1763686800.25,
+    ),
 )
 GOLDEN = {1: {type(value): value for value in V1}}
 """By version: the values that the files of that version hold. An older one is as it reads today, after its upcasters."""

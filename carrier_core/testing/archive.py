@@ -10,6 +10,7 @@ from carrier_core import (
     Entry,
     Handled,
     Heard,
+    Hold,
     Intent,
     Memory,
     Outgoing,
@@ -19,6 +20,8 @@ from carrier_core import (
     Resident,
     Room,
     Schedule,
+    Spending,
+    Spent,
     StoredPart,
     World,
     decode,
@@ -43,8 +46,11 @@ def entries(database: Database, agent: str = "") -> Iterator[tuple[Entry, ...]]:
 
 def take_in(database: Database, rows: tuple[Entry, ...]) -> int:
     """Add rows that are not there yet; returns how many that were. The numbers of a place never go back."""
-    new = 0
+    new, spending = 0, Spending(database.counters, database.holds)
     for row in rows:
+        if isinstance(row, Spent | Hold):
+            new += spending.restore(row)
+            continue
         name, key, _ = TABLES[type(row)]
         table = getattr(database, name)
         known = table.get(key(row))
@@ -83,4 +89,5 @@ def _concerns(database: Database, agent: str) -> dict[type[Entry], Callable[...,
         Outgoing: lambda row: row.part.agent == agent,
         Embedded: lambda row: database.memories[row.memory].agent == agent,
         **dict.fromkeys((Resident, Place, Heard, Queued, Intent, Schedule, Memory), lambda row: row.agent == agent),
+        **dict.fromkeys((Spent, Hold), lambda row: row.concerns(agent)),
     }

@@ -14,6 +14,7 @@ from carrier_core import (
     Entry,
     Handled,
     Heard,
+    Hold,
     InboundRow,
     Intent,
     Memory,
@@ -25,15 +26,17 @@ from carrier_core import (
     Room,
     Schedule,
     Sending,
+    Spent,
     StoredPart,
     World,
     decode,
     encode,
 )
 from carrier_core.archive import ORDER
+from carrier_core.journal import CounterKey
 
 T = TypeVar("T", bound=msgspec.Struct)
-Key = str | tuple[str, str] | tuple[str, str, int]
+Key = str | tuple[str, str] | tuple[str, str, int] | CounterKey
 
 UNFINISHED = ("running", "completed")
 """The states of a turn that is to be gone on with."""
@@ -58,6 +61,8 @@ class Database:
     intents: dict[str, Intent] = field(default_factory=dict)
     outbox: dict[str, Outgoing] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)
+    counters: dict[CounterKey, Spent] = field(default_factory=dict)
+    holds: dict[str, Hold] = field(default_factory=dict)
     memories: dict[str, Memory] = field(default_factory=dict)
     vectors: dict[tuple[str, str], Embedded] = field(default_factory=dict)
 
@@ -119,6 +124,8 @@ TABLES: dict[type[Entry], tuple[str, Callable[..., Key], bool]] = {
     Intent: ("intents", lambda row: row.key, True),
     Outgoing: ("outbox", lambda row: row.part.key, False),
     Schedule: ("schedules", lambda row: row.id, True),
+    Spent: ("counters", lambda row: row.counter, True),
+    Hold: ("holds", lambda row: row.key, True),
     Memory: ("memories", lambda row: row.id, False),
     Embedded: ("vectors", lambda row: (row.model, row.memory), True),
 }

@@ -1,13 +1,27 @@
-"""What a journal in memory keeps of the world outside: deliveries, effects in doubt, and schedules."""
+"""What a journal in memory keeps of the world outside: deliveries, effects in doubt, schedules, and what was spent."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from operator import itemgetter
 
 import anyio.lowlevel
 import msgspec
 
-from carrier_core import Appended, Intent, Journal, Outgoing, Schedule, Sending, TurnRecord
+from carrier_core import (
+    Appended,
+    Charge,
+    Hold,
+    Intent,
+    Journal,
+    Outgoing,
+    Schedule,
+    Sending,
+    Settlement,
+    Spending,
+    Spent,
+    TurnRecord,
+)
 from carrier_core.testing.database import Database, kept
 
 
@@ -111,3 +125,36 @@ class InMemoryEffects(Journal):
         if payload is None:
             return Appended(0, is_new=False)
         return self.append(known.agent, known.room.id, known.key, payload)
+
+    # --- spending ---
+
+    def _spending(self) -> Spending:
+        return Spending(self.database.counters, self.database.holds)
+
+    async def hold(self, hold: Hold) -> tuple[Charge, ...]:
+        """All counters are in hand."""
+        await anyio.lowlevel.checkpoint()
+        return self._spending().hold(kept(hold))
+
+    async def settle(self, settlements: tuple[Settlement, ...]) -> None:
+        """One after the other."""
+        await anyio.lowlevel.checkpoint()
+        spending = self._spending()
+        for settlement in settlements:
+            spending.settle(settlement)
+
+    async def spent(self, *, scope: tuple[str, ...] = (), window: str = "", limit: int = 10_000) -> tuple[Spent, ...]:
+        """The first of them."""
+        found = [
+            counter
+            for _, counter in sorted(self.database.counters.items(), key=itemgetter(0))
+            if counter.scope[: len(scope)] == scope and counter.window.startswith(window)
+        ]
+        return tuple(found[:limit])
+
+    async def expire_spent(self, now: float) -> int:
+        """All at once."""
+        await anyio.lowlevel.checkpoint()
+        past = {key for key, counter in self.database.counters.items() if 0 < counter.until < now}
+        self._spending().drop(past)
+        return len(past)

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from carrier_core import Outcome, Queued, Retention, Sending, decode, encode
+from carrier_core import Outcome, Queued, Retention, Sending, Spending, decode, encode
 from carrier_core.ledger import digests_of
 from carrier_core.outcomes import Composition
 from carrier_core.testing.archive import digests
@@ -59,6 +59,7 @@ def forget_person(memory: InMemoryMemory, entity: str) -> dict[str, int]:
     parts = _drop(database.parts, lambda row: names_them(row.part))
     memories = _drop(database.memories, names_them)
     gone.update(parts=len(parts), memories=len(memories), vectors=sum(map(memory.unembed, memories)))
+    gone.update(Spending(database.counters, database.holds).forget(entity))
     gone["turns"] += sum(_empty(database, key, named, {*parts, *memories}) for key in database.turns)
     return dict(gone)
 

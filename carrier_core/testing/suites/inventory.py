@@ -8,8 +8,10 @@ from carrier_core import (
     AGENT,
     OPERATOR,
     Audience,
+    Charge,
     Completion,
     Connection,
+    Hold,
     Inbound,
     MemoryKind,
     Outcome,
@@ -20,6 +22,7 @@ from carrier_core import (
     Reply,
     Room,
     Sending,
+    Settlement,
     Status,
     StepRecord,
     Store,
@@ -59,6 +62,7 @@ async def fill(store: Store) -> None:
     await inventory.completed()
     await inventory.finished("overheard", AGENT_NAME, GROUP, _WORDS)
     await inventory.doubtful()
+    await inventory.spent()
     await inventory.rest()
 
 
@@ -163,6 +167,28 @@ class _Inventory:
         await self.journal.begin_step(turn, self.epoch(turn), intent, (self.composed(_RAIN, _WORDS), self.answered()))
         done = self.scene.step("act/1/0", "It may have been sent.", in_doubt=True)
         await self.journal.record_steps(turn, self.epoch(turn), (done,))
+
+    async def spent(self) -> None:
+        """A call of each agent that was settled, and three that were not: of Ana, of Bea, and of nobody."""
+        ana, bea, nobody = ANA.id, BEA.id, ""
+        for number, (agent, who, settled) in enumerate(
+            [
+                (AGENT_NAME, ana, 1),
+                (OTHER_AGENT, bea, 1),
+                (AGENT_NAME, ana, 0),
+                (AGENT_NAME, bea, 0),
+                (AGENT_NAME, nobody, 0),
+            ]
+        ):
+            bounds = (
+                Charge(("host", ""), "2027-01-31", 100_000, 9_000_000, 9_999_999_999.5),
+                *[Charge(("person", agent, who), "2027-01", None, 5_000_000, 9_999_999_999.0) for _ in who[:1]],
+            )
+            use = Charge(("use", agent, who, "test", "large"), "2027-01-31")
+            key = make_id("call", str(number))
+            assert await self.journal.hold(Hold(key, (*bounds, use), Usage(900, 100, cost=70_000), 3.25)) == ()
+            if settled:
+                await self.journal.settle((Settlement(key, (*bounds, use), Usage(800, 12, 300, 1, 50, 41_000)),))
 
     async def rest(self) -> None:
         """What belongs to no turn: schedules, facts, vectors."""

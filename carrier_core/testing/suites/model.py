@@ -8,6 +8,8 @@ import msgspec
 
 from carrier_core import (
     Appended,
+    Charge,
+    Hold,
     InboundRow,
     Intent,
     Outcome,
@@ -17,9 +19,12 @@ from carrier_core import (
     Room,
     Schedule,
     Sending,
+    Settlement,
+    Spent,
     Status,
     StepRecord,
     TurnRecord,
+    Usage,
     Work,
     make_id,
 )
@@ -57,6 +62,8 @@ class Model:
         self.intents: dict[str, Intent] = {}
         self.outbox: dict[str, Outgoing] = {}
         self.schedules: dict[str, Schedule] = {}
+        self.used: dict[str, int] = {}  # tokens, by the name of a counter
+        self.holds: dict[str, Hold] = {}
 
     # --- inbound ---
 
@@ -181,6 +188,45 @@ class Model:
         else:
             self.schedules[schedule.id] = _replace(known, next_at=next_at)
         return Appended(0, is_new=False) if payload is None else self.append(known.room.id, known.key, payload)
+
+    # --- spending ---
+
+    def charges(self, names: set[str]) -> tuple[Charge, ...]:
+        """Counters of these names, each with room for a little."""
+        return tuple(Charge(("agent", self.agent, name), "day", most_tokens=6) for name in sorted(names))
+
+    def held(self, name: str) -> int:
+        """The tokens that are held in a counter."""
+        named = [each for each in self.holds.values() if name in {charge.scope[-1] for charge in each.charges}]
+        return sum(each.estimate.input for each in named)
+
+    def hold(self, hold: Hold) -> tuple[Charge, ...]:
+        """In all counters, or in none."""
+        if hold.key in self.holds:
+            return ()
+        totals = {name: self.used.get(name, 0) + self.held(name) + hold.estimate.input for name in "abc"}
+        lacking = tuple(charge for charge in hold.charges if totals[charge.scope[-1]] > 6)
+        if hold.charges and not lacking:
+            self.holds[hold.key] = hold
+            self.count(hold.charges, 0)
+        return lacking
+
+    def spend(self, settlement: Settlement) -> None:
+        """Whatever room there is."""
+        self.holds.pop(settlement.key, None)
+        self.count(settlement.charges, settlement.usage.input)
+
+    def count(self, charges: tuple[Charge, ...], tokens: int) -> None:
+        """In counters that there are from now on."""
+        for charge in charges:
+            self.used[charge.scope[-1]] = self.used.get(charge.scope[-1], 0) + tokens
+
+    def spent(self) -> tuple[Spent, ...]:
+        """All counters."""
+        return tuple(
+            Spent(("agent", self.agent, name), "day", Usage(self.used[name]), Usage(self.held(name)))
+            for name in sorted(self.used)
+        )
 
     # --- what there is to see ---
 

@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from carrier_core import (
     Completion,
     Fenced,
+    Hold,
     InboundRow,
     Intent,
     OpenTurn,
@@ -25,9 +26,12 @@ from carrier_core import (
     Room,
     Schedule,
     Sending,
+    Settlement,
+    Spent,
     Status,
     StepRecord,
     Store,
+    Usage,
     Work,
     encode,
     make_id,
@@ -43,6 +47,7 @@ _small = st.integers(0, 3)
 _any = st.integers(0, 7)  # which one of those that there are, modulo their number
 _rooms = st.sampled_from((ROOM, OTHER))
 _states = st.sampled_from(STATES)
+_counters = st.sets(st.sampled_from("abc"))
 _replace = msgspec.structs.replace
 
 
@@ -79,6 +84,7 @@ class Seen(NamedTuple):
     outbox: tuple[Outgoing, ...]
     doubts: tuple[Intent, ...]
     schedules: tuple[Schedule, ...]
+    spent: tuple[Spent, ...]
     turns: tuple[OpenTurn | None, ...]
 
 
@@ -119,6 +125,7 @@ class Session:
             await journal.outbox(agent=agent),
             await journal.doubts(agent=agent),
             await journal.schedules(agent=agent),
+            await journal.spent(scope=("agent", agent)),
             tuple([await journal.reopen(turn) for turn in turns]),
         )
 
@@ -330,6 +337,22 @@ class Sequences(RuleBasedStateMachine):
         if not skipped or expected is None:
             assert found == expected
 
+    @rule(number=_small, names=_counters, tokens=_small)
+    def hold(self, number: int, names: set[str], tokens: int) -> None:
+        """A call that may be held already, in counters that may be full."""
+        key = make_id(self.agent, "call", str(number))
+        hold = Hold(key, self.model.charges(names), Usage(tokens), 5.0)
+        assert self.call("hold", hold) == self.model.hold(hold)
+
+    @rule(numbers=st.lists(_small, max_size=2), names=_counters, tokens=_small)
+    def spend(self, numbers: list[int], names: set[str], tokens: int) -> None:
+        """Calls that may be held or not, in the counters of their holds or in others."""
+        keys = [make_id(self.agent, "call", str(number)) for number in numbers]
+        calls = tuple(Settlement(key, self.model.charges(names), Usage(tokens)) for key in keys)
+        self.call("settle", calls)
+        for each in calls:
+            self.model.spend(each)
+
     @rule(number=_any, how=st.sampled_from(("open_turn", "activate", "record_steps", "complete", "finish")))
     def write_with_a_stale_epoch(self, number: int, how: str) -> None:
         """Whoever lost the room writes nothing."""
@@ -369,6 +392,7 @@ class Sequences(RuleBasedStateMachine):
         assert seen.parked == model.parked()
         assert seen.outbox == (*model.outbox.values(),)
         assert seen.doubts == model.doubts()
+        assert seen.spent == model.spent()
         assert seen.schedules == tuple(sorted(model.schedules.values(), key=lambda schedule: schedule.next_at))
         for opened, turn in zip(seen.turns, model.turns.values(), strict=True):
             assert opened is not None

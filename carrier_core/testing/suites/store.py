@@ -16,11 +16,12 @@ from carrier_core.testing.suites.outbox import OutboxLaws
 from carrier_core.testing.suites.queue import QueueLaws
 from carrier_core.testing.suites.scene import AGENT_NAME, LEASE, ME, ROOM, Scene, exported, plain
 from carrier_core.testing.suites.schedules import ScheduleLaws
+from carrier_core.testing.suites.spending import SpendingLaws
 from carrier_core.testing.suites.steps import StepLaws
 from carrier_core.testing.suites.turns import TurnLaws
 
 
-class StoreConformance(QueueLaws, TurnLaws, StepLaws, OutboxLaws, ScheduleLaws, MemoryLaws, ArchiveLaws):
+class StoreConformance(QueueLaws, TurnLaws, StepLaws, OutboxLaws, ScheduleLaws, SpendingLaws, MemoryLaws, ArchiveLaws):
     """Subclass it and override ``make_store``: a function that makes a store, each time a new one.
 
     All that are opened on one folder are one database. ``exclusive`` says that the folder belongs to one process at a time,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -12,6 +13,7 @@ from carrier_core import (
     Entry,
     Handled,
     Heard,
+    Hold,
     Intent,
     Memory,
     Parking,
@@ -23,6 +25,7 @@ from carrier_core import (
     Room,
     RoomKind,
     Schedule,
+    Spending,
     StoredPart,
     World,
     decode,
@@ -37,6 +40,8 @@ from carrier_memory_postgres.vectors import tables
 
 BATCH = 256
 """Entries that are handed out at once."""
+
+T = TypeVar("T")
 
 _SQL = queries("archive")
 
@@ -70,15 +75,27 @@ async def _entries(link: Link, agent: str) -> AsyncIterator[Entry]:
     for name, entry in _AFTER_TURNS.items():
         async for row in link.cursor(_SQL[name], agent, prefetch=BATCH):
             yield entry(row)
-    for name, kind in (("schedules", Schedule), ("memories", Memory)):
-        async for (payload,) in link.cursor(_SQL[name], agent, prefetch=BATCH):
-            found = decode(inflate(payload), object)
-            if isinstance(found, kind):  # what a newer release wrote in a way unknown here is left out
-                yield found
+    async for schedule in _recorded(link, Schedule, "schedules", agent):
+        yield schedule
+    async for row in link.cursor(_SQL["spent"], agent, prefetch=BATCH):
+        yield Spending.counter(row)
+    async for hold in _recorded(link, Hold, "holds"):
+        if not agent or hold.concerns(agent):
+            yield hold
+    async for memory in _recorded(link, Memory, "memories", agent):
+        yield memory
     for model, table in await tables(link):
         sql = _SQL["vectors"].format(table=f"vectors_{table.number}")
-        async for memory, vector in link.cursor(sql, agent, prefetch=BATCH):
-            yield Embedded(model, memory, tuple(vector or ()))
+        async for key, vector in link.cursor(sql, agent, prefetch=BATCH):
+            yield Embedded(model, key, tuple(vector or ()))
+
+
+async def _recorded(link: Link, kind: type[T], name: str, *values: object) -> AsyncIterator[T]:
+    """What is kept as records; what a newer release wrote in a way unknown here is left out."""
+    async for (payload,) in link.cursor(_SQL[name], *values, prefetch=BATCH):
+        found = decode(inflate(payload), object)
+        if isinstance(found, kind):
+            yield found
 
 
 def _room(row: Row) -> Room:

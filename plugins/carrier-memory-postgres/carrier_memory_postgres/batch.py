@@ -15,6 +15,7 @@ import msgspec
 
 from carrier_core import Connection, Entity, Fenced, Intent, Parking, Room, StepRecord, TurnRecord, World
 from carrier_memory_postgres.connections import Speaker, lock_key
+from carrier_memory_postgres.counters import LockedSpending
 from carrier_memory_postgres.prepared import Prepared, Stored
 from carrier_memory_postgres.queries import queries
 from carrier_memory_postgres.standing import Key, Known, Needs, Place, Standing, Writes
@@ -44,6 +45,7 @@ class Batch:
         self._heard: dict[Key, int] = {}
         self.steps: dict[Key, bytes] = {}
         self.schedules: dict[str, tuple[float, bytes]] = {}
+        self.spending = LockedSpending()
         self._participants: set[Key] = set()
         self._gone: set[str] = set()
 
@@ -68,6 +70,8 @@ class Batch:
         if people:
             rows = await self.link.fetch(_SQL["participants"], *_columns(people))
             self._participants = {(room, entity) for room, entity in rows}
+        holds = {key for each in all_needs for key in each.holds}
+        await self.spending.load(self.link, holds, {key for each in all_needs for key in each.counters})
 
     async def _lock(self, keys: list[Key]) -> None:
         if not keys:

@@ -110,6 +110,8 @@ async def forget_person(batch: Batch, entity: str, found: Found) -> dict[str, in
     gone["outbox"] += len(await fetch(_SQL["drop_outbox"], sorted(found.outbox)))
     for sort in ("inbound", "schedules"):
         gone[sort] += len(await fetch(_SQL[sort], named))
+    await batch.spending.load_naming(batch.link, entity)
+    gone.update(batch.spending.forget(entity))
     gone["entities"] += len(await fetch(_SQL["entities"], entity))
     gone["participants"] += len(await fetch(_SQL["participants"], entity))
     vectors = await _count_vectors(batch, sorted(found.memories))

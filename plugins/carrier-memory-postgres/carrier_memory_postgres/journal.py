@@ -10,13 +10,14 @@ from carrier_memory_postgres.memory import PostgresMemory
 from carrier_memory_postgres.outbox import Outbox
 from carrier_memory_postgres.queries import queries
 from carrier_memory_postgres.schedules import Schedules
+from carrier_memory_postgres.spending import Spendings
 from carrier_memory_postgres.traces import read_records
 from carrier_memory_postgres.turns import Turns
 
 _SQL = queries("turns")
 
 
-class PostgresJournal(Inbounds, Turns, Outbox, Schedules):
+class PostgresJournal(Inbounds, Turns, Outbox, Schedules, Spendings):
     """See :class:`carrier_core.Journal`."""
 
     def __init__(self, database: Database, memory: PostgresMemory) -> None:

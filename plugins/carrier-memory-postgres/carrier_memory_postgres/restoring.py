@@ -8,11 +8,13 @@ from typing import Any
 import msgspec
 
 from carrier_core import (
+    CounterKey,
     Embedded,
     Entity,
     Entry,
     Handled,
     Heard,
+    Hold,
     Intent,
     Memory,
     Outgoing,
@@ -22,6 +24,7 @@ from carrier_core import (
     Resident,
     Room,
     Schedule,
+    Spent,
     StoredPart,
     World,
     deflate,
@@ -43,8 +46,10 @@ _encode = msgspec.json.encode
 
 
 def needs_of(entries: Iterable[Entry]) -> Needs:
-    """The places that entries belong to."""
+    """The places that entries belong to, the holds and the counters."""
     places: dict[Key, None] = {}
+    holds: list[str] = []
+    counters: list[CounterKey] = []
     for entry in entries:
         if isinstance(entry, Place | Queued | Memory):
             places[entry.agent, entry.room] = None
@@ -52,7 +57,12 @@ def needs_of(entries: Iterable[Entry]) -> Needs:
             places[entry.record.agent, entry.record.room] = None
         elif isinstance(entry, Outgoing):
             places[entry.part.agent, entry.part.room.id] = None
-    return Needs(places=tuple(places))
+        elif isinstance(entry, Spent):
+            counters.append(entry.counter)
+        elif isinstance(entry, Hold):
+            holds.append(entry.key)
+            counters += [charge.counter for charge in entry.charges]
+    return Needs(places=tuple(places), holds=tuple(holds), counters=tuple(counters))
 
 
 async def take_in(batch: Batch, entries: Sequence[Entry]) -> int:
@@ -132,6 +142,10 @@ async def _posts(batch: Batch, entries: list[Outgoing]) -> int:
     return len(await batch.link.fetch(_SQL["add_posts"], *_columns(rows)))
 
 
+async def _spending(batch: Batch, entries: list[Spent] | list[Hold]) -> int:
+    return sum([batch.spending.restore(entry) for entry in entries])
+
+
 async def _memories(batch: Batch, entries: list[Memory]) -> int:
     """Written at once: vectors of the same batch may be theirs."""
     there = {row[0] for row in await batch.link.fetch(_SQL["remembered"], [entry.id for entry in entries])}
@@ -172,6 +186,8 @@ _KINDS: dict[type, Callable[[Batch, list[Any]], Awaitable[int]]] = {
     Intent: _by("add_intents", msgspec.structs.astuple),
     Outgoing: _posts,
     Schedule: _by("add_schedules", lambda each: (each.id, each.agent, each.next_at, encode(each))),
+    Spent: _spending,
+    Hold: _spending,
     Memory: _memories,
     Embedded: _vectors,
 }

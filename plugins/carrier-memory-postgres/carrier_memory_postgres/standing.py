@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any, NamedTuple
 
-from carrier_core import Entity, Intent, Kept, Outgoing, Parking, Room, StoredPart, TurnRecord, World
+from carrier_core import CounterKey, Entity, Intent, Kept, Outgoing, Parking, Room, StoredPart, TurnRecord, World
 from carrier_memory_postgres.parts import Shown
 from carrier_memory_postgres.prepared import Prepared
 
@@ -20,7 +20,8 @@ Key = tuple[str, str]
 
 class Needs(NamedTuple):
     """What a request works on: places (agent, room), turns by id with the names of the steps to be recorded, keys of the
-    ledger (agent, key), schedules by id, rooms and entities that may be participants, places whose owner has to be known."""
+    ledger (agent, key), schedules by id, rooms and entities that may be participants, places whose owner has to be known,
+    holds by key, counters."""
 
     places: tuple[Key, ...] = ()
     turns: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -28,6 +29,8 @@ class Needs(NamedTuple):
     schedules: tuple[str, ...] = ()
     participants: tuple[Key, ...] = ()
     claims: tuple[Key, ...] = ()
+    holds: tuple[str, ...] = ()
+    counters: tuple[CounterKey, ...] = ()
 
 
 class Place:

@@ -22,6 +22,7 @@ async def write(batch: Batch) -> None:
     await _write_queue(batch)
     await _write_turns(batch)
     await _write_effects(batch)
+    await batch.spending.write(batch.link)
     if batch.writes.memories:
         await store_memories(batch)
     places = [place for place in batch.places if place.changed or place.heard]

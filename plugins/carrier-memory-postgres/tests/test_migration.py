@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from carrier_core import MemoryKind, Readers, Sending, Status, encode
+from carrier_core import Charge, Hold, MemoryKind, Readers, Sending, Settlement, Spent, Status, Usage, encode
 from carrier_memory_postgres import schema
 
 pytestmark = pytest.mark.anyio
@@ -176,6 +176,23 @@ async def test_a_person_of_the_previous_release_can_be_forgotten(store, sql):
     assert [await sql(f"SELECT count(*) FROM carrier.{table}") for table in ("turns", "drafts", "memories")] == [
         [(0,)]
     ] * 3
+
+
+async def test_spending_is_counted_where_the_previous_release_had_no_counters(old, make_store, tmp_path, sql):
+    link = await asyncpg.connect(old, server_settings={"search_path": "carrier"})
+    steps = schema.migrations()
+    await schema.migrate(link, "carrier", old, {number: steps[number] for number in (1, 2)})
+    await link.close()
+    store = make_store()
+    await store.open(tmp_path)
+    counter = Charge(("host", ""), "2027-01-31", most_tokens=100)
+    assert await store.journal.spent() == ()
+    assert await store.journal.hold(Hold("call", (counter,), Usage(90), 1.0)) == ()
+    await store.journal.settle((Settlement("call", (counter,), Usage(80)),))
+    assert await store.journal.spent() == (Spent(counter.scope, counter.window, Usage(80)),)
+    assert len(await store.journal.turns()) == len(TURNS)
+    await store.close()
+    assert await sql("SELECT version FROM carrier.versions ORDER BY version") == [(1,), (2,), (3,)]
 
 
 @pytest.fixture

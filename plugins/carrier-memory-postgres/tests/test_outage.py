@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 import pytest
 
-from carrier_core import Appended, Sending, Status, Unavailable
+from carrier_core import Appended, Charge, Hold, Sending, Settlement, Spent, Status, Unavailable, Usage
 
 pytestmark = pytest.mark.anyio
 
@@ -17,6 +17,8 @@ CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_
 
 
 _SOCKET = ".s.PGSQL.5432"
+
+COUNTER = Charge(("host", ""), "2027-01-31", most_tokens=100)
 
 
 class Proxy:
@@ -233,7 +235,10 @@ async def test_an_answer_that_is_lost_after_the_commit_is_given_all_the_same(on_
     fact = scene.memory("I live in Porto.")
     await on_line.memory.put((fact,))
     assert await cut(on_line.memory.forget((fact.id,))) == 1
-    assert line.cuts == 7
+    assert await cut(journal.hold(Hold("call", (COUNTER,), Usage(60), 1.0))) == ()
+    await cut(journal.settle((Settlement("call", (COUNTER,), Usage(50)), Settlement("other", (COUNTER,), Usage(7)))))
+    assert await journal.spent() == (Spent(COUNTER.scope, COUNTER.window, Usage(57)),)
+    assert line.cuts == 9
 
 
 async def test_an_answer_that_nobody_waited_for_any_more_is_given_to_who_asks_again(on_line, line, scene):
@@ -261,6 +266,13 @@ async def test_an_answer_that_nobody_waited_for_any_more_is_given_to_who_asks_ag
     assert await journal.fire(schedule, b"slot", 200.0) == Appended(2, is_new=True)
     assert await journal.fire(schedule, b"slot", 200.0) is None
     assert [row.payload for row in (await journal.work("tifa", scene.room.id)).rows] == [b"slot"]
+    calls = (Settlement("one", (COUNTER,), Usage(50)), Settlement("two", (COUNTER,), Usage(7)))
+    await lose(journal.settle(calls))
+    await journal.settle(calls)
+    assert await journal.spent() == (Spent(COUNTER.scope, COUNTER.window, Usage(57)),), "they are counted once"
+    await lose(journal.hold(Hold("three", (COUNTER,), Usage(43), 1.0)))
+    assert await journal.hold(Hold("three", (COUNTER,), Usage(43), 1.0)) == ()
+    assert await journal.hold(Hold("four", (COUNTER,), Usage(1), 1.0)) == (COUNTER,)
 
 
 async def test_a_server_that_is_away_too_long_is_reported_and_found_again(on_line, line, scene, sql):

@@ -26,6 +26,7 @@ from carrier_core import (
     Resident,
     Room,
     RoomKind,
+    Spending,
     StoredPart,
     World,
     decode,
@@ -50,6 +51,7 @@ DAMAGE = (apsw.CorruptError, apsw.FormatError, apsw.NotADBError, zlib.error, msg
 
 _SQL = queries("archive")
 _TURNS = queries("turns")
+_SPENDING = queries("spending")
 _PAYLOAD = queries("memory")["payload"]
 
 
@@ -146,6 +148,17 @@ def _schedules(select: Select, agent: str) -> Iterator[Entry]:
     return iter(schedules_of(select(_SQL["schedules"], (agent,))))
 
 
+def _spent(select: Select, agent: str) -> Iterator[Entry]:
+    counters = map(Spending.counter, select(_SQL["spent"], ()))
+    return (counter for counter in counters if not agent or counter.concerns(agent))
+
+
+def _holds(select: Select, agent: str) -> Iterator[Entry]:
+    spending = Spending()
+    spending.take((), [payload for (payload,) in select(_SPENDING["holds"], ())])
+    return (hold for hold in spending.holds.values() if not agent or hold.concerns(agent))
+
+
 # --- memories --------------------------------------------------------------------------------------------------------
 
 
@@ -190,6 +203,8 @@ _KINDS: tuple[Kind, ...] = (
     _intents,
     _outbox,
     _schedules,
+    _spent,
+    _holds,
     _memories,
     _vectors,
 )

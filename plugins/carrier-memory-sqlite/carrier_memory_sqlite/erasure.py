@@ -9,7 +9,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from carrier_memory_sqlite import forgetting
+from carrier_memory_sqlite import forgetting, spending
 from carrier_memory_sqlite.database import Database
 from carrier_memory_sqlite.forgetting import Named, name_of, some
 from carrier_memory_sqlite.journal import SqliteJournal
@@ -57,6 +57,7 @@ async def _remove(
     for rows in some(named.memories, AT_ONCE):
         gone["vectors"] += await database.write(partial(forgetting.drop_rows, table="drop_vectors", keys=rows))
         gone["memories"] += await memory.drop(rows)
+    gone.update(await database.write(lambda transaction: spending.forget(transaction, entity)))
     gone.update(await database.write(lambda transaction: forgetting.drop_person(transaction, entity)))
     journal.forgot(())
     memory.forgot()

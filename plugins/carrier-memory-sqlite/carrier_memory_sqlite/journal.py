@@ -1,4 +1,4 @@
-"""The journal: the queue of every room, turns, the outbox and schedules, over one database."""
+"""The journal: the queue of every room, turns, the outbox, schedules and spending, over one database."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from carrier_memory_sqlite.memory import SqliteMemory
 from carrier_memory_sqlite.outbox import Outbox
 from carrier_memory_sqlite.records import Records
 from carrier_memory_sqlite.schedules import Schedules
+from carrier_memory_sqlite.spending import Spendings
 from carrier_memory_sqlite.turns import Turns
 
 
-class SqliteJournal(Inbounds, Turns, Records, Outbox, Schedules):
+class SqliteJournal(Inbounds, Turns, Records, Outbox, Schedules, Spendings):
     """See :class:`carrier_core.Journal`."""
 
     def __init__(self, database: Database, memory: SqliteMemory) -> None:

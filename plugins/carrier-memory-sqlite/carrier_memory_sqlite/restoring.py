@@ -13,6 +13,7 @@ from carrier_core import (
     Entry,
     Handled,
     Heard,
+    Hold,
     Intent,
     Memory,
     Outgoing,
@@ -22,11 +23,13 @@ from carrier_core import (
     Resident,
     Room,
     Schedule,
+    Spent,
     StoredPart,
     World,
     encode,
 )
 from carrier_core.recall import shelf_of
+from carrier_memory_sqlite import spending
 from carrier_memory_sqlite.embedding import embedder_of
 from carrier_memory_sqlite.outbox import add_posts, posts
 from carrier_memory_sqlite.prepared import Prepared, prepared
@@ -192,5 +195,7 @@ _KINDS: dict[type, Callable[[Transaction, Any], bool]] = {
     Intent: _intent,
     Outgoing: _post,
     Schedule: _schedule,
+    Spent: spending.take_in,
+    Hold: spending.take_in,
 }
 """How an entry of each type is taken in; returns whether it was new."""

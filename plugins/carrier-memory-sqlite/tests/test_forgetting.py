@@ -8,8 +8,10 @@ import pytest
 from carrier_core import (
     AGENT,
     Audience,
+    Charge,
     Connection,
     Entity,
+    Hold,
     Inbound,
     Intent,
     Memory,
@@ -25,9 +27,11 @@ from carrier_core import (
     RoomKind,
     Schedule,
     Sending,
+    Settlement,
     Status,
     StoredPart,
     Unavailable,
+    Usage,
     encode,
     inflate,
     make_id,
@@ -110,6 +114,12 @@ async def lived(store, scene):
     await memory.embed("test/2", tuple((each.id, (1.0, 0.5)) for each in given))
     await journal.schedule(Schedule("s1", "tifa", DM, CAROL, WORDS[0], "every 1h", 50.0))
     await journal.schedule(Schedule("s2", "tifa", GROUP, DAVE, "the weather", "every 1h", 60.0))
+    charges = tuple(
+        Charge(scope, "2027-01", 9_000)
+        for scope in (("person", "tifa", CAROL.id), ("use", "tifa", CAROL.id, "test", "large"))
+    )
+    await journal.settle((Settlement("c1", charges, Usage(70, 7)),))
+    await journal.hold(Hold("c2", charges, Usage(90), 1.0))
     epoch = await journal.claim_room("tifa", DM.id, "me", LEASE)
     waits, acts = (scene.turn(name, room=DM.id, person=CAROL.id) for name in ("waits", "acts"))
     for turn in (waits, acts):
@@ -143,6 +153,8 @@ async def test_no_byte_of_the_files_tells_of_a_forgotten_person(store, scene, li
             "entities",
             "participants",
             "intents",
+            "counters",
+            "holds",
         )
     }
     exported = [entry async for batch in store.export() for entry in batch]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import apsw
 import pytest
 
-from carrier_core import MemoryKind, Sending, Status, encode
+from carrier_core import Charge, Hold, MemoryKind, Sending, Settlement, Spent, Status, Usage, encode
 from carrier_memory_sqlite import schema
 from carrier_memory_sqlite.store import SqliteStore
 from carrier_memory_sqlite.vectors import packed
@@ -148,6 +148,22 @@ async def test_memories_of_the_previous_release_are_recalled_by_words_and_by_mea
     assert [found.memory.text for found in await store.memory.recall(query)] == ["I live in Porto."]
     assert [memory.id for memory in await store.memory.unembedded("test/2", limit=9)] == [f"{2:032x}"]
     assert len(await store.memory.list(kind=MemoryKind.MESSAGE)) == 2
+    await store.close()
+
+
+async def test_spending_is_counted_where_the_previous_release_had_no_counters(old):
+    file, steps = old / "carrier.db", schema.migrations()
+    connection = apsw.Connection(str(file))
+    assert schema.migrate(connection, file, {number: steps[number] for number in (1, 2, 3)}) == 3
+    connection.close()
+    store = SqliteStore()
+    await store.open(old)
+    counter = Charge(("host", ""), "2027-01-31", most_tokens=100)
+    assert await store.journal.spent() == ()
+    assert await store.journal.hold(Hold("call", (counter,), Usage(90), 1.0)) == ()
+    await store.journal.settle((Settlement("call", (counter,), Usage(80)),))
+    assert await store.journal.spent() == (Spent(counter.scope, counter.window, Usage(80)),)
+    assert len(await store.journal.turns()) == len(TURNS)
     await store.close()
 
 

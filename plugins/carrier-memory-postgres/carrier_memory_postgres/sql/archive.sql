@@ -56,6 +56,13 @@ WHERE $1 = '' OR agent = $1 ORDER BY post
 -- name: schedules
 SELECT payload FROM schedules WHERE $1 = '' OR agent = $1 ORDER BY id
 
+-- name: spent
+SELECT scope, "window", until, used, held FROM spent
+WHERE $1 = '' OR split_part(scope, U&'\001F', 2) = $1 ORDER BY scope, "window"
+
+-- name: holds
+SELECT payload FROM holds ORDER BY key
+
 -- name: memories
 SELECT payload FROM memories WHERE $1 = '' OR agent = $1 ORDER BY number
 

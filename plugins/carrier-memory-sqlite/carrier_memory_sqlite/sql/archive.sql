@@ -67,6 +67,9 @@ WHERE ?1 = '' OR agent = ?1 ORDER BY post
 -- name: schedules
 SELECT payload FROM schedules WHERE ?1 = '' OR agent = ?1 ORDER BY id
 
+-- name: spent
+SELECT scope, window, until, used, held FROM spent ORDER BY scope, window
+
 -- name: memories
 SELECT memories.row FROM memories INDEXED BY memories_place JOIN places USING (place) WHERE ?1 = '' OR agent = ?1 ORDER BY number
 
