@@ -7,7 +7,6 @@ machine's speed.
 
 import asyncio
 import gc
-import selectors
 from typing import Any, NamedTuple
 
 import anyio
@@ -22,34 +21,9 @@ from carrier_core.dispatch import Answer, Hooks, running
 from carrier_core.errors import CarrierError, InDoubt, NotDone, PluginError, ProviderError
 from carrier_core.failures import Failure
 from carrier_core.prompts import Authorization, Ruling
+from tests.virtual import run
 
 BUDGET = 0.01  # seconds of the virtual clock
-
-
-# --- a loop whose time goes on when it idles ---------------------------------------------------------------------------
-
-
-class Idle(selectors.DefaultSelector):
-    now = 0.0
-
-    def select(self, timeout=None):
-        if timeout is None:
-            raise RuntimeError("Nothing is left to run and no deadline is set: this would hang for ever.")
-        self.now += max(timeout, 0.0)
-        return super().select(0)
-
-
-class Loop(asyncio.SelectorEventLoop):
-    def __init__(self):
-        self.idle = Idle()
-        super().__init__(self.idle)
-
-    def time(self):
-        return self.idle.now
-
-
-def run(test, *args):
-    return anyio.run(test, *args, backend_options={"loop_factory": Loop})
 
 
 # --- hooks to call -----------------------------------------------------------------------------------------------------
