@@ -100,7 +100,8 @@ class _Examination:
         for key, model in agent.models.items():
             sort, what = (Embedder, "embedder") if key == "embedding" else (Provider, "provider")
             for each in model.use:
-                yield from self._known((*path, "models", key), what, each.partition("/")[0], plugins.things[sort])
+                named = each if sort is Embedder else each.partition("/")[0]
+                yield from self._known((*path, "models", key), what, named, plugins.things[sort])
         yield from self._providers(name)
 
     def _providers(self, agent: str) -> Iterator[ConfigError]:

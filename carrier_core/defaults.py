@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from carrier_core.contract import impl
 from carrier_core.errors import Rejected
@@ -125,7 +126,18 @@ def _rounds(turn: Turn) -> list[PromptMessage]:
 async def tools(turn: Turn) -> tuple[Tool, ...]:
     """The actions that can be used in this turn, as the model is offered them."""
     actions = [entry.thing for entry in await turn.agent.actions(turn) if isinstance(entry.thing, Action)]
-    return tuple(Tool(action.name, action.description, dict(action.parameters)) for action in actions)
+    return tuple([_tool(action) for action in actions])
+
+
+def _tool(action: Action) -> Tool:
+    """An action as a tool: the same object from turn to turn, so that it is encoded and weighed once."""
+    known = _TOOLS.get(action)
+    if known is None or known.description != action.description or known.parameters != action.parameters:
+        known = _TOOLS[action] = Tool(action.name, action.description, dict(action.parameters))
+    return known
+
+
+_TOOLS: WeakKeyDictionary[Action, Tool] = WeakKeyDictionary()
 
 
 @impl(trylast=True)

@@ -20,15 +20,21 @@ from carrier_core.booking import book, shown, unbook
 from carrier_core.errors import CarrierError
 from carrier_core.journal import Intent, Outgoing, Parking, Sending
 from carrier_core.memory import Store
-from carrier_core.messages import Entity
+from carrier_core.messages import Entity, Inbound, InboundKind, Message, make_id
 from carrier_core.naming import member, person_named, room_named, wrong
 from carrier_core.outcomes import Status, TurnRecord
 from carrier_core.prompts import Json
+from carrier_core.provenance import OPERATOR
+from carrier_core.records import encode
 from carrier_core.why import summary
 
 STUCK = (Sending.IN_DOUBT, Sending.DEAD)
 """The states of a reply part that waits for a person."""
 
+ANSWERS = ("approve", "refuse")
+"""What an operator may answer a turn that waits."""
+
+_OPERATOR = Entity(OPERATOR, OPERATOR, OPERATOR)
 _LEASE = 30.0  # seconds for which a room is claimed while a delivery of it is written
 _MOST = 10_000  # reply parts that wait for a person, of which one is looked for
 
@@ -154,6 +160,26 @@ class Desk:
             "discarded": [_delivery(row) for row in rows],
             "settled": [await self._doubt(intent) for intent in settled],
         }
+
+    async def answer(self, turn: str, value: str) -> dict[str, Json]:
+        """Give a turn that waits the operator's answer, ``approve`` or ``refuse``; it goes on as soon as a host runs."""
+        if value not in ANSWERS:
+            raise wrong(f"{value} is no answer.", f"There are: {', '.join(ANSWERS)}.")
+        record = await self._record(turn)
+        opened = await self.store.journal.reopen(record.id)
+        room = await self.store.memory.room(record.room)
+        if opened is None or opened.parking is None or room is None:
+            raise CarrierError(
+                f"The turn {record.id} waits for nobody.", remedy="`carrierd turns --status parked` shows which do."
+            )
+        event = f"{record.id}/{opened.parking.step}/{value}"
+        message = Message(make_id("operator", event), _OPERATOR, at=self._clock())
+        inbound = Inbound(event, room, message, InboundKind.APPROVAL, target=record.id, value=value)
+        inbound = msgspec.structs.replace(inbound, client=record.client, agent=record.agent)
+        await self.store.journal.append_inbound(record.agent, room.id, inbound.dedupe_key, encode(inbound))
+        if self._host is not None:
+            self._host.nudge(record.agent, room.id)
+        return {"v": 1, "answered": record.id, "value": value, "running": self._host is not None}
 
     async def _found(self, key: str) -> tuple[tuple[Outgoing, ...], tuple[Intent, ...]]:
         """What waits for a person under this key: all of a turn, or one. CarrierError if there is nothing."""

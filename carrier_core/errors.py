@@ -81,6 +81,15 @@ class ProviderError(CarrierError):
         self.retry_after = retry_after
 
 
+class OverBudget(CarrierError):
+    """A model call would go beyond what may be spent. ``say`` is what the room is told, in the agent's voice; empty where it
+    was told already."""
+
+    def __init__(self, message: str, *, say: str) -> None:
+        super().__init__(message)
+        self.say = say
+
+
 class Fenced(CarrierError):
     """The writer's epoch is stale: another owner has claimed the room since. Nothing was written."""
 

@@ -15,7 +15,9 @@ from anyio.abc import TaskGroup
 from carrier_core import specs
 from carrier_core.agenda import Agenda
 from carrier_core.agent import AgentRuntime, turn_id
+from carrier_core.asking import Asking
 from carrier_core.breaker import Quarantine
+from carrier_core.budgets import Budgets
 from carrier_core.clients import LOCAL, Clients
 from carrier_core.contract import Caller
 from carrier_core.dispatch import Hooks
@@ -31,11 +33,11 @@ from carrier_core.messages import (
     InboundKind,
     Room,
 )
-from carrier_core.models import Asking
 from carrier_core.outage import Outage
 from carrier_core.outbox import Outbox
 from carrier_core.outcomes import Event, Outcome, Status, TurnRecord
 from carrier_core.plugins import CORE, Plugins, Registered, choose_store, load_plugins, things_named
+from carrier_core.prices import Prices
 from carrier_core.prompts import Json
 from carrier_core.records import decode
 from carrier_core.scheduler import Rooms, Row
@@ -100,6 +102,11 @@ class Host:
         self.embedding: Embedding | None = None
         self.clients = Clients(self, clients)
         self.outage = Outage(self)
+        settings = config.settings
+        self.prices = Prices(settings.models, clock=clock)
+        self.spending = Budgets(
+            self.store.journal, settings.budgets, zone=limits.zone, clock=clock, outlast=self.outage.outlast
+        )
         self.asking = Asking(self)
         self.composing = anyio.Semaphore(_COMPOSING, fast_acquire=True)
         self.suspects = anyio.Lock()  # held by the one turn that runs of those that were often cut off
@@ -161,6 +168,7 @@ class Host:
         self.outbox.open()
         self.spawn(self.agenda.run)
         self.spawn(self.upkeep.run)
+        self.spawn(self.spending.run)
         self.ready.set()
 
     async def _start_plugins(self) -> None:
@@ -200,7 +208,7 @@ class Host:
         one store, whose vectors are those of one embedder."""
         there = self.plugins.things[Embedder]
         wanted = {
-            name: settings.models["embedding"].use[0].partition("/")[0]
+            name: settings.models["embedding"].use[0]
             for name, settings in self.config.settings.agents.items()
             if "embedding" in settings.models
         }
@@ -255,8 +263,12 @@ class Host:
         started = [name for name in made if name not in self.agents]
         gone = [agent for name, agent in self.agents.items() if name not in made]
         self.config, self.agents = config, made
+        limits = config.settings.limits
         self.budgets.clear()
-        self.budgets.update(config.settings.limits.budgets)
+        self.budgets.update(limits.budgets)
+        self.prices = Prices(config.settings.models, clock=self.clock)
+        self.spending.configure(config.settings.budgets, limits.zone)
+        self.asking.limit(limits)
         for name, agent in made.items():
             table = agent.table("")
             self.events.watch(table)
@@ -344,6 +356,10 @@ class Host:
             with anyio.move_on_after(self.config.settings.limits.stop_seconds):
                 await self.rooms.idle()
         self.outage.stopping.set()
+        try:
+            await self.spending.flush()
+        except CarrierError as error:  # what is held stays counted
+            self.log.warning("usage_not_written", error=error.message)
         try:
             await self.store.journal.heartbeat(self.owner, 0.0)
         except CarrierError as error:  # the lease runs out by itself

@@ -39,7 +39,7 @@ async def room_named(store: Store, name: str, *, or_new: bool = False) -> Room:
 async def person_named(store: Store, name: str) -> Entity:
     """The person with this id, a beginning of it, or this name. CarrierError if nobody or several are called so."""
     known = name.removeprefix("person:")
-    fits = [entity async for entity in _people(store) if is_named(entity, name) or entity.id.startswith(known or "-")]
+    fits = [entity async for entity in people(store) if is_named(entity, name) or entity.id.startswith(known or "-")]
     exact = [entity for entity in fits if entity.id == known]
     return only(exact or fits, f"person {name}", "`carrierd memory list --json` shows ids, as `entity`.", called)
 
@@ -59,7 +59,7 @@ def _room(room: Room) -> str:
     return f"{room.name} ({room.platform}, {room.id})"
 
 
-async def _people(store: Store) -> AsyncIterator[Entity]:
+async def people(store: Store) -> AsyncIterator[Entity]:
     """All that are known: they stand at the beginning of an archive, after worlds and rooms."""
     async with aclosing(cast("AsyncGenerator[tuple[Entry, ...], None]", store.export())) as batches:
         async for batch in batches:

@@ -15,7 +15,7 @@ import msgspec
 from carrier_core import specs
 from carrier_core.acting import process_actions
 from carrier_core.contract import CORE
-from carrier_core.errors import CarrierError, PluginError
+from carrier_core.errors import CarrierError, OverBudget, PluginError
 from carrier_core.failures import said as told
 from carrier_core.journal import Outgoing
 from carrier_core.messages import Block, Memory, MemoryKind, Part, Reply, ReplyPart, make_id
@@ -346,6 +346,9 @@ async def within(turn: Turn) -> Outcome:
             return await run(turn)
     except TimeoutError:
         return failed(turn, f"the turn took longer than {seconds:g} s")
+    except OverBudget as error:
+        reply = notice(error.say, turn.message.id) if error.say else None
+        return Outcome(Status.BLOCKED, reply, error.message, turn.usage)
     except PluginError as error:
         return failed(turn, error.message)
     except CarrierError as error:

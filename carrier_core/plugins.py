@@ -398,10 +398,10 @@ def things_named(things: Iterable[Registered]) -> str:
     return ", ".join(sorted(str(getattr(entry.thing, "name", "")) for entry in things)) or "none"
 
 
-def load_plugins(config: Config) -> Plugins:
-    """Find and load the plugins of a configuration. The first fault of the configuration is raised, and the failure of a
-    required plugin; any other plugin that cannot be loaded is left out."""
-    plugins = Plugins(config)
+def load_plugins(config: Config, *, extra: Mapping[str, object] | None = None) -> Plugins:
+    """Find and load the plugins of a configuration, and ``extra`` objects as :class:`Plugins` has them. The first fault of the
+    configuration is raised, and the failure of a required plugin; any other plugin that cannot be loaded is left out."""
+    plugins = Plugins(config, extra=extra)
     plugins.find()
     plugins.load()
     plugins.take_secrets()

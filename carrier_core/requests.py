@@ -28,6 +28,10 @@ async def _discard(desk: Desk, values: Values) -> Json:
     return await desk.discard(str(values["key"]))
 
 
+async def _answer(desk: Desk, values: Values) -> Json:
+    return await desk.answer(str(values["turn"]), str(values["value"]))
+
+
 async def _schedule(desk: Desk, values: Values) -> Json:
     given = {name: str(values[name]) for name in _BOOKED if name in values}
     return await desk.add(given.pop("when"), given.pop("text"), **given)
@@ -58,6 +62,7 @@ async def _forget_person(desk: Desk, values: Values) -> Json:
 OPERATIONS: dict[str, Callable[[Desk, Values], Awaitable[Json]]] = {
     "retry": _retry,
     "discard": _discard,
+    "answer": _answer,
     "schedule": _schedule,
     "cancel": _cancel,
     "import": _import,

@@ -109,6 +109,12 @@ class Config:
             raise self.faults[0]
         return self._settings
 
+    def replaced(self, settings: Settings) -> Config:
+        """This configuration with other settings of the core; the plugins' sections and where everything is stay as they are."""
+        other = copy.copy(self)
+        other._settings = settings
+        return other
+
     def needs_restart(self, running: Config) -> tuple[str, ...]:
         """The sections that differ from those of ``running`` and are only read at start."""
         sections = ("plugins", "memory", "clients", "plugin")

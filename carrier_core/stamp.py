@@ -47,8 +47,8 @@ class Stamp:
 
     def show_memories(self, memories: Iterable[Memory]) -> None:
         """Note that these memories were handed out."""
-        for memory in memories:
-            self.show(memory.provenance)
+        for provenance in {memory.provenance for memory in memories} - self._shown:
+            self.show(provenance)
 
     def part(self, part: Part, plugin: str, hook: str) -> Part:
         """The part with a provenance that can be relied on; the same object if it has been through here before."""

@@ -41,7 +41,8 @@ class Upkeep:
 
     async def expire(self) -> int:
         """Remove what no rule keeps, some rows at a time, so that turns go on meanwhile; returns how many."""
-        host, count = self._host, 0
+        host = self._host
+        count = await host.store.journal.expire_spent(host.clock())
         for name, agent in list(host.agents.items()):
             rules = tuple(Retention(str(kind), kept.days, kept.most) for kind, kept in agent.settings.retention.items())
             while rules and (removed := await host.store.expire(name, rules, host.clock())):

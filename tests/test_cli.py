@@ -114,7 +114,7 @@ def test_every_command_has_help(carrierd, command):
         (["memory", "recall"], "the following arguments are required: text"),
         (["memory", "forget"], "the following arguments are required: ID"),
         (["memory", "list", "--limit", "0"], "must be at least 1"),
-        (["memory", "list", "--limit", "many"], "invalid _count value: 'many'"),
+        (["memory", "list", "--limit", "many"], "invalid count value: 'many'"),
         (["why", "one", "two"], "unrecognized arguments: two"),
         (["new"], "the following arguments are required: name"),
     ],

@@ -137,6 +137,7 @@ async def test_the_pauses_grow_and_a_provider_that_asks_for_time_gets_it():
 
         async def sleep(seconds: float) -> None:
             pauses.append(seconds)
+            await clock.sleep(seconds)
 
         running.host.asking.sleep = sleep
         await running.ask("hello")

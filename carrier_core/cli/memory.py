@@ -50,7 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     importing.add_argument("file", nargs="?", default="-", help="the file (default: standard input)")
     for each in (listing, recall):
         each.add_argument("--agent", default="", help="only of this agent")
-        each.add_argument("--limit", type=_count, default=20, help="how many at most (default: %(default)s)")
+        each.add_argument("--limit", type=place.count, default=20, help="how many at most (default: %(default)s)")
         place.add_json(each)
     place.add_json(forget)
     place.add_json(importing)
@@ -58,13 +58,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         place.add_config(each)
         place.add_state(each)
     parser.set_defaults(act=act)
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
 
 
 def act(args: argparse.Namespace) -> int:

@@ -1,4 +1,5 @@
-"""Where the configuration and the state of a command are: ``--config`` and ``--state``, or where they are looked for."""
+"""Where the configuration and the state of a command are: ``--config`` and ``--state``, or where they are looked for; and what
+else many commands are given."""
 
 from __future__ import annotations
 
@@ -28,6 +29,14 @@ def add_state(parser: argparse.ArgumentParser) -> None:
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Declare ``--json``."""
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def count(text: str) -> int:
+    """A number of things, at least one, as the type of an argument."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
 
 
 def read_config(args: argparse.Namespace) -> Config:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from carrier_core.recall.kin import kin_of, members, stop_words
@@ -12,7 +12,7 @@ from carrier_core.recall.words import ASKED, begins_pair, plain, words_in
 
 TERMS = 8
 """Words of a question that are looked for, each in a search of its own."""
-BACKGROUND = 4
+BACKGROUND = 3
 """Words of a statement that are looked for: it asks for nothing, so what is recalled for it is background."""
 KIN = 0.55
 """What a related word counts beside the word itself."""
@@ -125,13 +125,17 @@ _BETWEEN = frozenset(
 
 def tells_of_self(text: str, stems: Collection[str]) -> bool:
     """Whether what was asked for is told of the speaker: "I live", "my sister", "I have a dog", not "my cousin lives"."""
-    text = plain(text[:ASKED])
-    if not any(stem in text for stem in stems):
-        return False  # most texts, in a tenth of the time
+    return not _told_of_self(text[:ASKED]).isdisjoint(stems)
+
+
+@lru_cache(maxsize=8_192)  # a conversation's messages are looked at again and again
+def _told_of_self(text: str) -> frozenset[str]:
+    """The stems of the words that a text says of its speaker."""
+    found: set[str] = set()
     before = ""
-    for word in words_in(text):
-        if before in _OF_SELF and stem(word) in stems:
-            return True
+    for word in words_in(plain(text)):
+        if before in _OF_SELF:
+            found.add(stem(word))
         if word not in _BETWEEN:
             before = word
-    return False
+    return frozenset(found)

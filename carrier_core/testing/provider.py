@@ -23,6 +23,7 @@ class EchoProvider(Provider):
     name = "echo"
     models = {"large": "echo", "small": "echo"}
     last_resort = True
+    free = True
 
     def __init__(self, answer: Callable[[Prompt], Answer] | None = None) -> None:
         self.prompts: list[Prompt] = []

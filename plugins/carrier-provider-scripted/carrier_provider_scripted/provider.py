@@ -37,6 +37,7 @@ class ScriptedProvider(Provider):
 
     name = NAME
     last_resort = True
+    free = True
     models = {"large": NAME, "small": NAME, "reasoning": NAME, "vision": NAME}
 
     def __init__(

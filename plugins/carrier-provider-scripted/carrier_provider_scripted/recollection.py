@@ -119,10 +119,10 @@ def _statements(scene: Scene, asked: frozenset[str], question: str) -> Iterable[
     spoken = [line for line in reversed(scene.history) if line.role == "user"]
     persons = _persons(question[:MOST_READ])
     for rank, line in enumerate((*recalled, *spoken)):
-        text = stated(line.text[:MOST_READ])
-        if not text or text.casefold() in seen:
+        text, folded = _stated(line.text)
+        if not text or folded in seen:
             continue
-        seen.add(text.casefold())
+        seen.add(folded)
         own = not line.name or not scene.person or line.name.casefold() == scene.person.casefold()
         score = _score(asked, text)
         if score and not own and _mentions(question, line.name):
@@ -158,6 +158,12 @@ def _mentions(question: str, name: str) -> bool:
 
 
 @lru_cache(maxsize=_KEPT)
+def _stated(text: str) -> tuple[str, str]:
+    """What a message states, and the same to compare it with others."""
+    found = stated(text[:MOST_READ])
+    return found, found.casefold()
+
+
 def stated(text: str) -> str:
     """What a message states: its sentences without questions, greetings and `remember that`."""
     sentences = []

@@ -1,0 +1,277 @@
+"""The law of budgets: whatever rooms do at one time, whenever the process dies and wherever the clock goes, no cap is spent beyond
+by more than the estimates were wrong."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from typing import NamedTuple
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from carrier_core import Charge, Hold, ProviderError, Settlement, Usage
+from carrier_core.budgets import Budgets, Call
+from carrier_core.journal import CounterKey
+from carrier_core.prices import Price, Rates
+from carrier_core.sections import Budget
+from carrier_core.testing import Clock, InMemoryStore
+from carrier_core.testing.clock import START
+
+PRICE = Price(
+    (Rates(0, 1_000_000, 3_000_000, 100_000, 1_250_000), Rates(100, 2_000_000, 6_000_000, 200_000, 2_500_000))
+)
+DOLLAR = 1_000_000_000
+CLOCKS = [0.0, 3600.0, 86_400.0, -86_400.0, 14 * 86_400.0, -14 * 86_400.0]  # seconds by which a clock may be wrong
+
+
+class Crashed(Exception):
+    """The process of this host is dead: nothing that it does has an effect any more."""
+
+
+class Made(NamedTuple):
+    """What a room does with a call: the estimate of its prompt and the limit of its answer, how much longer the prompt is, how
+    much of it comes from where, how long the answer gets, and how it ends."""
+
+    tokens_in: int
+    tokens_out: int
+    error: int
+    cached: float
+    stored: float
+    answered: float
+    end: str
+
+    @property
+    def usage(self) -> Usage:
+        """What is billed."""
+        whole = max(0, self.tokens_in + self.error)
+        cached = int(whole * self.cached)
+        stored = int((whole - cached) * self.stored)
+        usage = Usage(whole, int(self.tokens_out * self.answered), cached, 1, stored)
+        return Usage(usage.input, usage.output, cached, 1, stored, PRICE.cost(usage))
+
+
+class Process:
+    """One life of a host: each await of its journal goes on when the test lets it, and fails once it is dead."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.is_dead = False
+
+    async def pause(self) -> None:
+        event = asyncio.Event()
+        self.world.waiting.append(event)
+        await event.wait()
+        if self.is_dead:
+            raise Crashed
+
+    async def hold(self, hold: Hold) -> tuple[Charge, ...]:
+        await self.pause()
+        lacking = await self.world.store.journal.hold(hold)
+        if not lacking:
+            self.world.granted(hold)
+        await self.pause()
+        return lacking
+
+    async def settle(self, settlements: tuple[Settlement, ...]) -> None:
+        await self.pause()
+        await self.world.store.journal.settle(settlements)
+        self.world.settled(settlements)
+        await self.pause()
+
+    async def spent(self, **given: object) -> object:
+        return await self.world.store.journal.spent(**given)  # type: ignore[arg-type]
+
+
+class World:
+    """A store that outlives its hosts, a clock that goes anywhere, a provider that sends bills."""
+
+    def __init__(self, caps: list[Budget], rooms: list[list[Made]]) -> None:
+        self.store = InMemoryStore()
+        self.clock = Clock()
+        self.caps, self.rooms = caps, rooms
+        self.waiting: list[asyncio.Event] = []
+        self.holds: dict[str, Hold] = {}
+        self.billed: dict[str, Usage] = {}
+        self.counted: set[str] = set()
+        self.known: set[str] = set()
+        self.open: dict[str, set[str]] = {}
+        self.tasks: list[asyncio.Task[None]] = []
+        self.process = self.start()
+
+    def start(self) -> Process:
+        process = Process(self)
+        budgets = Budgets(process, self.caps, clock=self.clock)  # type: ignore[arg-type]
+        for number, calls in enumerate(self.rooms):
+            self.tasks.append(asyncio.create_task(self.room(process, budgets, number, calls)))
+        return process
+
+    async def room(self, process: Process, budgets: Budgets, number: int, calls: list[Made]) -> None:
+        try:
+            for made in calls:
+                call = budgets.open(
+                    agent="ab"[number % 2],
+                    turn=f"t{number}",
+                    person=f"p{number % 3}",
+                    room=f"r{number}",
+                    provider="p",
+                    model="m",
+                    price=PRICE,
+                )
+                if await call.hold(made.tokens_in, made.tokens_out) is None:
+                    await self.ask(process, call, made)
+                    await budgets.flush()
+        except Crashed:
+            pass
+
+    async def ask(self, process: Process, call: Call, made: Made) -> None:
+        if made.end == "turned away":
+            call.fail(ProviderError("Not now.", reason="overloaded"))
+            return
+        if call.key:  # else no budget applies to it
+            self.billed[call.key] = made.usage
+        await process.pause()
+        if made.end == "cut":
+            call.fail(ProviderError("Cut.", reason="incomplete"), received=1)
+        else:
+            call.settle(made.usage)
+            self.counted.add(call.key)
+
+    def granted(self, hold: Hold) -> None:
+        self.holds[hold.key] = hold
+        self.open[hold.key] = {key for key in self.holds if key not in self.known}
+
+    def settled(self, settlements: tuple[Settlement, ...]) -> None:
+        self.known |= {each.key for each in settlements} & self.counted
+
+    async def run(self, script: list[int]) -> None:
+        for number in script:
+            await self.idle()
+            if number < 0:
+                self.crash()
+            elif number >= 1_000:
+                self.clock.now = START + CLOCKS[number % len(CLOCKS)]
+                await self.store.journal.expire_spent(self.clock())
+            elif self.waiting:
+                self.waiting.pop(number % len(self.waiting)).set()
+        self.process.is_dead = True
+        while not all(task.done() for task in self.tasks):
+            await self.idle()
+            while self.waiting:
+                self.waiting.pop().set()
+        await asyncio.gather(*self.tasks)
+
+    def crash(self) -> None:
+        self.process.is_dead = True
+        for event in self.waiting:
+            event.set()
+        self.waiting.clear()
+        self.process = self.start()
+
+    async def idle(self) -> None:
+        for _ in range(6):
+            await asyncio.sleep(0)
+
+    def judge(self) -> None:
+        """What was billed in a counter stays within its cap, but for the errors of those calls of which, when the last one
+        was let through, it was not known yet what they had used."""
+        grants: dict[CounterKey, list[tuple[str, Charge]]] = defaultdict(list)
+        for key, hold in self.holds.items():
+            for charge in hold.charges:
+                grants[charge.counter].append((key, charge))
+        for granted in grants.values():
+            keys = [*{key: None for key, _ in granted}]
+            paid = [key for key in keys if key in self.billed]
+            unknown = self.open[paid[-1]] & set(keys) if paid else set()
+            for _, charge in granted:
+                for most, amount in ((charge.most_tokens, _tokens), (charge.most_cost, _cost)):
+                    if most is not None:
+                        excess = sum(self.error(key, amount) for key in unknown if key in self.billed)
+                        assert sum(amount(self.billed[key]) for key in paid) <= most + excess
+
+    def error(self, key: str, amount: Callable[[Usage], int]) -> int:
+        return max(0, amount(self.billed[key]) - amount(self.holds[key].estimate))
+
+
+def _tokens(usage: Usage) -> int:
+    return usage.input + usage.output
+
+
+def _cost(usage: Usage) -> int:
+    return usage.cost
+
+
+def calls(errors: st.SearchStrategy[int]) -> st.SearchStrategy[list[Made]]:
+    share = st.floats(0, 1)
+    ends = st.sampled_from(["settled", "cut", "settled", "turned away"])
+    made = st.builds(Made, st.integers(50, 150), st.integers(50, 150), errors, share, share, st.floats(0.5, 1), ends)
+    return st.lists(made, min_size=3, max_size=8)
+
+
+# Of a size that a few calls come to.
+CAPS = st.lists(
+    st.builds(
+        Budget,
+        per=st.sampled_from(["host", "room", "person", "agent", "provider", "turn"]),
+        window=st.sampled_from(["day", "month"]),
+        tokens=st.one_of(st.none(), st.integers(200, 800)),
+        usd=st.integers(400, 1_600).map(lambda cost: cost / DOLLAR),
+        agents=st.sampled_from([None, ("a",), ("a", "b")]),
+    ),
+    min_size=1,
+    max_size=3,
+)
+# A step lets one of those that wait go on, as most do; or the process dies (-1); or the clock is put elsewhere.
+STEP = st.integers(0, 53).map(lambda number: number if number < 46 else -1 if number < 48 else 1_000 + number)
+SCRIPT = st.lists(STEP, min_size=80, max_size=160)
+
+
+def play(caps: list[Budget], rooms: list[list[Made]], script: list[int]) -> World:
+    async def whole() -> World:
+        world = World(caps, rooms)
+        await world.run(script)
+        return world
+
+    return asyncio.run(whole())
+
+
+@settings(max_examples=300, deadline=None)
+@given(CAPS, st.lists(calls(st.integers(-50, 0)), min_size=1, max_size=4), SCRIPT)
+def test_with_estimates_that_hold_nothing_is_spent_beyond_a_cap(
+    caps: list[Budget], rooms: list[list[Made]], script: list[int]
+) -> None:
+    world = play(caps, rooms, script)
+
+    totals: dict[CounterKey, Usage] = defaultdict(Usage)
+    for key, usage in world.billed.items():
+        for counter in {charge.counter for charge in world.holds[key].charges}:
+            totals[counter] += usage
+    for hold in world.holds.values():
+        for charge in hold.charges:
+            spent = totals[charge.counter]
+            assert charge.most_tokens is None or _tokens(spent) <= charge.most_tokens
+            assert charge.most_cost is None or spent.cost <= charge.most_cost
+
+
+@settings(max_examples=300, deadline=None)
+@given(CAPS, st.lists(calls(st.integers(-50, 100)), min_size=1, max_size=4), SCRIPT)
+def test_with_wrong_estimates_it_is_by_the_errors_that_were_not_known_yet(
+    caps: list[Budget], rooms: list[list[Made]], script: list[int]
+) -> None:
+    play(caps, rooms, script).judge()
+
+
+@settings(max_examples=50, deadline=None)
+@given(CAPS, calls(st.integers(-50, 100)))
+def test_one_after_another_they_spend_no_more_than_one_estimate_was_wrong(
+    caps: list[Budget], calls: list[Made]
+) -> None:
+    settled = [made._replace(end="settled") for made in calls]
+
+    world = play(caps, [settled], [0] * 60)
+
+    for hold in world.holds.values():
+        for charge in hold.charges:
+            paid = [key for key in world.billed if charge.counter in {c.counter for c in world.holds[key].charges}]
+            for most, amount in ((charge.most_tokens, _tokens), (charge.most_cost, _cost)):
+                worst = max((world.error(key, amount) for key in paid), default=0)
+                assert most is None or sum(amount(world.billed[key]) for key in paid) <= most + worst
