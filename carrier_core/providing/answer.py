@@ -20,6 +20,7 @@ class Answer:
     def __init__(self, emit: Callable[[str], None]) -> None:
         self._emit = emit
         self._pieces: list[str] = []
+        self._half = ""
         self._calls: dict[int, _Call] = {}
         self.finish: Finish | None = None
         self.refused = False
@@ -27,7 +28,11 @@ class Answer:
         self.carry: Carry | None = None
 
     def add_text(self, piece: str | None) -> None:
-        """A piece of the text."""
+        """A piece of the text. Half a character, where a service cuts one in two, waits for the other half."""
+        if piece and (self._half or not piece.isascii()):
+            piece = self._half + piece
+            self._half = piece[-1] if "\ud800" <= piece[-1] <= "\udbff" else ""
+            piece = _mended(piece.removesuffix(self._half))
         if piece:
             self._pieces.append(piece)
             self._emit(piece)
@@ -46,16 +51,18 @@ class Answer:
         """The whole answer. A ProviderError if it was cut off, or asks for a call that cannot be read."""
         if self.finish is None:
             raise faults.incomplete()
+        if self._half:
+            self._half = ""
+            self.add_text("\ufffd")
+        finish = Finish.REFUSED if self.refused else self.finish
+        begun = {} if finish is Finish.REFUSED else self._calls  # what was broken off is not carried out
         calls = tuple(
-            ActionCall(call.id or f"call-{number}", call.name, _arguments(call, faults, self.finish))
-            for number, (_, call) in enumerate(sorted(self._calls.items()), 1)
+            ActionCall(call.id or f"call-{number}", call.name, _arguments(call, faults, finish))
+            for number, (_, call) in enumerate(sorted(begun.items()), 1)
         )
-        text = "".join(self._pieces)
-        finish = self.finish
-        if self.refused:
-            finish = Finish.REFUSED
-        elif calls and finish is Finish.STOP:  # which is what some services say then
+        if calls and finish is Finish.STOP:  # which is what some services say then
             finish = Finish.CALLS
+        text = "".join(self._pieces)
         parts = (Part(text),) if text else ()
         return Completion(parts, calls, finish, self.usage, provider, model, self.carry)
 
@@ -73,14 +80,21 @@ def _arguments(call: _Call, faults: Faults, finish: Finish) -> dict[str, Json]:
 
     What is no JSON object fails the completion: an action must not run with arguments that nobody asked for.
     """
-    text = "".join(call.arguments)
+    text = _mended("".join(call.arguments))
     if not text.strip():
         arguments: Json = {}
     else:
         try:
             arguments = json.loads(text)
+            if "\\u" in text:
+                json.dumps(arguments, ensure_ascii=False).encode()  # half a character could not be recorded
         except (ValueError, RecursionError):
             arguments = None
     if not call.name or not isinstance(arguments, dict):
         raise faults.unreadable_call(call.name, text, cut=finish is Finish.LENGTH)
     return arguments
+
+
+def _mended(text: str) -> str:
+    """The text with the halves of characters (surrogates, in the escapes of JSON) put together; one alone becomes �."""
+    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

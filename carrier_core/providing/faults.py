@@ -68,7 +68,7 @@ class Faults:
 
     def error(self, reason: str, what: str, *, remedy: str = "", retry_after: float | None = None) -> ProviderError:
         """A fault in words: what the service did."""
-        what = " ".join(what.split())
+        what = " ".join(what.encode(errors="replace").decode().split())
         for secret in self._secrets:  # some services repeat it
             what = what.replace(secret, "(the key)")
         if len(what) > LONGEST:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from carrier_core import Finish, Prompt, PromptMessage, Usage
-from carrier_provider_openai.answer import Answer
+from carrier_core import Finish, Json, Prompt, PromptMessage
+from carrier_core.providing import Answer
+from carrier_provider_openai import content
+from carrier_provider_openai.strict import is_strict
+from carrier_provider_openai.usage import usage
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-    from openai.types import CompletionUsage
+    from openai import AsyncOpenAI, AsyncStream
     from openai.types.chat import (
+        ChatCompletionChunk,
+        ChatCompletionContentPartParam,
+        ChatCompletionFunctionToolParam,
         ChatCompletionMessageFunctionToolCallParam,
         ChatCompletionMessageParam,
-        ChatCompletionToolParam,
     )
+    from openai.types.shared_params import FunctionDefinition, ResponseFormatJSONSchema
 
 FINISH = {
     "stop": Finish.STOP,
@@ -26,41 +31,59 @@ FINISH = {
 }
 
 
-async def ask(client: AsyncOpenAI, prompt: Prompt, model: str, answer: Answer, *, is_openai: bool) -> None:
-    """Send the prompt and read the stream to its end."""
+async def ask(
+    client: AsyncOpenAI, prompt: Prompt, model: str, *, is_openai: bool, images: bool
+) -> AsyncStream[ChatCompletionChunk]:
+    """Send the prompt; returns the stream of the answer."""
     from openai import omit
 
     limit = omit if prompt.max_tokens is None else prompt.max_tokens
-    stream = await client.chat.completions.create(
+    messages = prompt.messages if is_openai else _system_first(prompt.messages)
+    said = [given for message in messages for given in _message(message, images)]
+    tools = {"tools": _tools(prompt, is_openai)} if prompt.tools else {}
+    return await client.chat.completions.create(
         model=model,
-        messages=_messages(prompt.messages if is_openai else _system_first(prompt.messages)),
-        tools=_tools(prompt) or omit,
+        messages=[],
+        extra_body={
+            "messages": said,
+            **tools,
+        },  # which the SDK sends as they are, and does not copy bit by bit for 3 ms
+        response_format=omit if prompt.schema is None else _format(prompt.schema),
         # OpenAI's newer models refuse the old name of the limit, other servers do not know the new one.
         max_completion_tokens=limit if is_openai else omit,
         max_tokens=omit if is_openai else limit,
         temperature=omit if prompt.temperature is None else prompt.temperature,
+        reasoning_effort=content.EFFORTS.get(prompt.effort) or omit,
         stream=True,
         stream_options={"include_usage": True},
     )
-    async with stream:
-        async for chunk in stream:
-            if chunk.usage is not None:
-                answer.usage = _usage(chunk.usage)
-            for choice in chunk.choices or ():
-                if choice.delta is not None:
-                    answer.add_text(choice.delta.content)
-                    answer.add_text(choice.delta.refusal)
-                    answer.refused = answer.refused or bool(choice.delta.refusal)
-                    for call in choice.delta.tool_calls or ():
-                        function = call.function
-                        answer.add_call(
-                            call.index or 0,
-                            call.id,
-                            function.name if function else None,
-                            function.arguments if function else None,
-                        )
-                if choice.finish_reason:
-                    answer.finish = FINISH.get(choice.finish_reason, Finish.UNKNOWN)
+
+
+class Reading:
+    """Takes what each chunk of the stream brings."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+
+    def take(self, chunk: ChatCompletionChunk) -> None:
+        """One chunk."""
+        answer = self._answer
+        if chunk.usage is not None:
+            told = chunk.usage
+            answer.usage = usage(told.prompt_tokens, told.completion_tokens, told.prompt_tokens_details)
+        for choice in chunk.choices or ():
+            delta = choice.delta
+            if delta is not None:
+                answer.add_text(delta.content)
+                if delta.refusal:
+                    answer.add_text(delta.refusal)
+                    answer.refused = True
+                for call in delta.tool_calls or ():
+                    function = call.function
+                    name, written = (function.name, function.arguments) if function else (None, None)
+                    answer.add_call(call.index or 0, call.id, name, written)
+            if choice.finish_reason:
+                answer.finish = FINISH.get(choice.finish_reason, Finish.UNKNOWN)
 
 
 def _system_first(messages: tuple[PromptMessage, ...]) -> tuple[PromptMessage, ...]:
@@ -70,24 +93,16 @@ def _system_first(messages: tuple[PromptMessage, ...]) -> tuple[PromptMessage, .
     return (PromptMessage("system", system), *others) if system else others
 
 
-def _messages(messages: tuple[PromptMessage, ...]) -> list[ChatCompletionMessageParam]:
-    return [message for given in messages for message in _message(given)]
-
-
-def _message(message: PromptMessage) -> list[ChatCompletionMessageParam]:
+def _message(message: PromptMessage, images: bool) -> list[ChatCompletionMessageParam]:
     """One message in the protocol's form; none for an assistant's that neither said nor called anything."""
     if message.role == "system":
         return [{"role": "system", "content": message.text}]
     if message.role == "tool":
-        return [{"role": "tool", "tool_call_id": message.call, "content": message.text}]
+        return [{"role": "tool", "tool_call_id": message.call, "content": content.result(message)}]
     if message.role == "user":
-        return [{"role": "user", "content": message.text}]
+        return [{"role": "user", "content": _said(message) if images else message.text}]
     calls: list[ChatCompletionMessageFunctionToolCallParam] = [
-        {
-            "id": call.id,
-            "type": "function",
-            "function": {"name": call.name, "arguments": json.dumps(call.arguments, ensure_ascii=False)},
-        }
+        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": content.arguments(call)}}
         for call in message.calls
     ]
     if calls:
@@ -95,21 +110,30 @@ def _message(message: PromptMessage) -> list[ChatCompletionMessageParam]:
     return [{"role": "assistant", "content": message.text}] if message.text else []
 
 
-def _tools(prompt: Prompt) -> list[ChatCompletionToolParam]:
+def _said(message: PromptMessage) -> str | list[ChatCompletionContentPartParam]:
+    """Text alone as it is, which is what every server takes."""
+    pieces = content.pieces(message)
+    if len(pieces) == 1 and pieces[0][0] == "text":
+        return pieces[0][1]
     return [
-        {
-            "type": "function",
-            "function": {
-                "name": tool.name,
-                "description": tool.description,
-                "parameters": dict(tool.parameters),
-            },
-        }
-        for tool in prompt.tools
+        {"type": "text", "text": piece} if kind == "text" else {"type": "image_url", "image_url": {"url": piece}}
+        for kind, piece in pieces
     ]
 
 
-def _usage(usage: CompletionUsage) -> Usage:
-    details = usage.prompt_tokens_details
-    cached = (details.cached_tokens or 0) if details is not None else 0
-    return Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0, cached, 1)
+def _tools(prompt: Prompt, is_openai: bool) -> list[ChatCompletionFunctionToolParam]:
+    tools: list[ChatCompletionFunctionToolParam] = []
+    for tool in prompt.tools:
+        parameters: dict[str, object] = dict(tool.parameters)
+        function: FunctionDefinition = {"name": tool.name, "description": tool.description, "parameters": parameters}
+        if is_openai and is_strict(tool.parameters):
+            function["strict"] = True
+        tools.append({"type": "function", "function": function})
+    return tools
+
+
+def _format(schema: Mapping[str, Json]) -> ResponseFormatJSONSchema:
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": "answer", "schema": dict(schema), "strict": is_strict(schema)},
+    }

@@ -1,35 +1,26 @@
-"""Servers for the tests of this plugin, on the loopback interface: an independent one, and one that misbehaves."""
+"""What the tests of this plugin share: an independent server, and the two protocols as a server of ours speaks them."""
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import shutil
-import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
-import anyio
 import pytest
-from anyio.abc import ByteStream
+
+from carrier_core import Completion, Part, Prompt, PromptMessage
+from carrier_core.testing import Aimock, running_aimock
+from carrier_provider_openai.provider import OpenAIProvider
+from carrier_provider_openai.server import Server
 
 KEY = "sk-test-0123456789"
 
+SLOW_DOWN = {"message": "Slow down", "type": "rate_limit_error", "code": "rate_limit_exceeded"}
+USED = {"prompt_tokens": 11, "completion_tokens": 7, "input_tokens": 11, "output_tokens": 7}
 FIXTURES = {
     "fixtures": [
         {
             "match": {"userMessage": "hello"},
-            "response": {
-                "content": "Hello from afar! It is good to hear from you.",
-                "usage": {
-                    "prompt_tokens": 11,
-                    "completion_tokens": 7,
-                    "input_tokens": 11,
-                    "output_tokens": 7,
-                },
-            },
+            "response": {"content": "Hello from afar! It is good to hear from you.", "usage": USED},
         },
         {
             "match": {"userMessage": "weather", "hasToolResult": False},
@@ -40,19 +31,22 @@ FIXTURES = {
             "response": {"content": "Take an umbrella."},
         },
         {
-            "match": {"userMessage": "hurry"},
+            "match": {"userMessage": "both cities", "hasToolResult": False},
             "response": {
-                "error": {
-                    "message": "Slow down",
-                    "type": "rate_limit_error",
-                    "code": "rate_limit_exceeded",
-                },
-                "status": 429,
-                "retryAfter": 7,
+                "toolCalls": [
+                    {"name": "get_weather", "arguments": '{"city": "Porto"}'},
+                    {"name": "get_weather", "arguments": '{"city": "Faro"}'},
+                ]
             },
         },
+        {"match": {"userMessage": "the sea"}, "response": {"content": "A" + "🌊" * 50}},
+        {"match": {"userMessage": "both cities"}, "response": {"content": "Rain here, sun there."}},
+        {"match": {"userMessage": "hurry"}, "response": {"error": SLOW_DOWN, "status": 429, "retryAfter": 7}},
+        {"match": {"model": "embedder"}, "response": {"embedding": [0.25, -0.5, 1.0]}},
     ]
 }
+
+Event = dict[str, Any]
 
 
 @pytest.fixture
@@ -61,137 +55,110 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def aimock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of `@copilotkit/aimock`, a server that we have not written. It takes KEY and no other key."""
-    script = os.environ.get("CARRIER_TEST_AIMOCK", "")
-    node = shutil.which("node")
-    if not script or not Path(script).is_file() or node is None:
-        pytest.skip("CARRIER_TEST_AIMOCK names no file, or there is no node: npm install @copilotkit/aimock")
-    fixtures = tmp_path_factory.mktemp("aimock") / "fixtures.json"
-    fixtures.write_text(json.dumps(FIXTURES))
-    process = subprocess.Popen(
-        [node, script, "--port", "0", "--host", "127.0.0.1", "--fixtures", str(fixtures)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "AIMOCK_API_KEYS": KEY},
-    )
-    try:
-        assert process.stdout is not None
-        told = []
-        for line in process.stdout:
-            told.append(line)
-            if found := re.search(r"http://127\.0\.0\.1:\d+", line):
-                break
-        else:
-            pytest.fail(f"aimock did not start: {''.join(told)}")
-        yield found[0]
-    finally:
-        process.terminate()
-        process.communicate()
-
-
-Respond = Callable[[ByteStream], Awaitable[None]]
-
-
-class Server:
-    """A server that answers every request as one test wants it. ``requests`` are the bodies that it got."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.requests: list[dict[str, object]] = []
-        self.heads: list[str] = []
-
-
-@asynccontextmanager
-async def _serve(respond: Respond) -> AsyncIterator[Server]:
-    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
-    server = Server(f"http://127.0.0.1:{listener.extra(anyio.abc.SocketAttribute.local_port)}/v1")
-
-    async def handle(stream: ByteStream) -> None:
-        async with stream:
-            got = b""
-            while b"\r\n\r\n" not in got:
-                got += await stream.receive()
-            head, _, body = got.partition(b"\r\n\r\n")
-            length = re.search(rb"(?i)content-length: (\d+)", head)
-            while length and len(body) < int(length[1]):
-                body += await stream.receive()
-            server.heads.append(head.decode())
-            server.requests.append(json.loads(body or b"{}"))
-            await respond(stream)
-
-    async with listener, anyio.create_task_group() as group:
-        group.start_soon(listener.serve, handle)
+def aimock() -> Iterator[Aimock]:
+    """`@copilotkit/aimock`, a server that we have not written."""
+    with running_aimock(FIXTURES, key=KEY) as server:
         yield server
-        group.cancel_scope.cancel()
+
+
+class Chat:
+    """Events of Chat Completions."""
+
+    api = "chat"
+    path = "/v1/chat/completions"
+    finishes = {"stop": "stop", "calls": "tool_calls", "length": "length"}
+
+    def text(self, piece: str) -> Event:
+        return self.chunk({"content": piece})
+
+    def call(self, arguments: str, *, id: str = "call-a", name: str = "get_weather", number: int = 0) -> Event:
+        function = {"name": name, "arguments": arguments}
+        return self.chunk({"tool_calls": [{"index": number, "id": id, "type": "function", "function": function}]})
+
+    def end(self, finish: str = "stop") -> list[Event]:
+        usage = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
+        details = {"prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 2}}
+        return [self.chunk({}, self.finishes.get(finish, finish)), self.bare(usage=usage | details)]
+
+    def chunk(self, delta: Event, finish: str | None = None) -> Event:
+        return self.bare(choices=[{"index": 0, "delta": delta, "finish_reason": finish}])
+
+    def bare(self, **fields: object) -> Event:
+        return {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [], **fields}
+
+
+class Responses:
+    """Events of Responses."""
+
+    api = "responses"
+    path = "/v1/responses"
+
+    def text(self, piece: str, number: int = 0) -> Event:
+        return {"type": "response.output_text.delta", "delta": piece, "output_index": number, "content_index": 0}
+
+    def call(self, arguments: str, *, id: str = "call-a", name: str = "get_weather", number: int = 0) -> Event:
+        return self.item({"type": "function_call", "call_id": id, "name": name, "arguments": arguments}, number)
+
+    def item(self, item: Event, number: int = 0) -> Event:
+        return {"type": "response.output_item.done", "output_index": number, "item": item}
+
+    def end(self, finish: str = "stop") -> list[Event]:
+        details = {"input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 2}}
+        usage = {"input_tokens": 9, "output_tokens": 3, "total_tokens": 12} | details
+        if finish in ("stop", "calls"):
+            return [{"type": "response.completed", "response": {"status": "completed", "usage": usage}}]
+        reason = {"length": "max_output_tokens"}.get(finish, finish)
+        response = {"status": "incomplete", "incomplete_details": {"reason": reason}, "usage": usage}
+        return [{"type": "response.incomplete", "response": response}]
+
+
+@pytest.fixture(params=[Chat, Responses], ids=["chat", "responses"])
+def protocol(request: pytest.FixtureRequest) -> Chat | Responses:
+    """One protocol, then the other."""
+    made: Chat | Responses = request.param()
+    return made
 
 
 @pytest.fixture
-def serve() -> Callable[[Respond], object]:
-    """``async with serve(respond) as server``: a raw server for as long as the block."""
-    return _serve
-
-
-def status(code: int, body: object, **headers: str) -> Respond:
-    """Answers with a status and a JSON body."""
-
-    async def respond(stream: ByteStream) -> None:
-        content = json.dumps(body).encode()
-        lines = [f"HTTP/1.1 {code} X", "Content-Type: application/json", f"Content-Length: {len(content)}"]
-        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        await stream.send("\r\n".join([*lines, "Connection: close", "", ""]).encode() + content)
-
-    return respond
-
-
-def events(*data: object, end: str = "clean") -> Respond:
-    """Streams events. Then it ends cleanly, is ``cut`` in the middle of a chunk, or ``hangs``."""
-
-    async def respond(stream: ByteStream) -> None:
-        await stream.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
-        for event in data:
-            line = f"data: {event if isinstance(event, str) else json.dumps(event)}\n\n".encode()
-            await stream.send(b"%x\r\n%s\r\n" % (len(line), line))
-        if end == "clean":
-            await stream.send(b"0\r\n\r\n")
-        elif end == "cut":
-            await stream.send(b"ff\r\ndata: {")
-        else:
-            await anyio.sleep_forever()
-
-    return respond
-
-
-def chunk(delta: dict[str, object] | None = None, finish: str | None = None, **more: object) -> dict[str, object]:
-    """A chunk of Chat Completions."""
-    choice = {"index": 0, "delta": delta or {}, "finish_reason": finish}
-    return {
-        "id": "c",
-        "object": "chat.completion.chunk",
-        "created": 1,
-        "model": "m",
-        "choices": [choice],
-        **more,
-    }
-
-
-def call(arguments: str, name: str = "get_weather") -> dict[str, object]:
-    """A delta that asks for a call."""
-    function = {"name": name, "arguments": arguments}
-    return {"tool_calls": [{"index": 0, "id": "call-a", "type": "function", "function": function}]}
-
-
-class Kit:
-    """What the tests say to a misbehaving server, and about it."""
-
-    key = KEY
-    status = staticmethod(status)
-    events = staticmethod(events)
-    chunk = staticmethod(chunk)
-    call = staticmethod(call)
+def chat() -> Chat:
+    return Chat()
 
 
 @pytest.fixture
-def kit() -> type[Kit]:
-    return Kit
+def responses() -> Responses:
+    return Responses()
+
+
+@pytest.fixture
+def key() -> str:
+    return KEY
+
+
+@pytest.fixture
+async def connect(anyio_backend: str) -> AsyncIterator[Callable[..., OpenAIProvider]]:
+    """``connect(url, api=...)``: a provider for a server of the test, closed after it. Other keywords are the server's."""
+    made: list[OpenAIProvider] = []
+
+    def connect(
+        url: str, *, api: str = "chat", images: bool = True, as_openai: bool = False, **server: Any
+    ) -> OpenAIProvider:
+        there = Server(**{"base_url": f"{url}/v1", "key": KEY, **server})
+        there.is_openai = as_openai
+        made.append(OpenAIProvider(there, api=api, images=images))
+        return made[-1]
+
+    yield connect
+    for provider in made:
+        await provider.close()
+
+
+@pytest.fixture
+def ask() -> Callable[..., Any]:
+    """``await ask(provider, prompt)``: its completion; of a greeting, where there is no prompt."""
+
+    async def ask(provider: OpenAIProvider, prompt: Prompt | str = "hello", model: str = "gpt-test") -> Completion:
+        if isinstance(prompt, str):
+            prompt = Prompt((PromptMessage("user", (Part(prompt),)),))
+        return await provider.generate(prompt, model, lambda piece: None)
+
+    return ask

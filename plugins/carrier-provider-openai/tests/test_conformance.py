@@ -13,7 +13,9 @@ import pytest
 
 from carrier_core import Part, Prompt, PromptMessage, Tool
 from carrier_core.testing import ProviderConformance
+from carrier_core.testing.wire import nobody
 from carrier_provider_openai.provider import OpenAIProvider
+from carrier_provider_openai.server import Server
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -78,7 +80,7 @@ def echo() -> Iterator[str]:
         thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}/v1"
+            yield f"http://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()
             thread.join()
@@ -88,23 +90,18 @@ class TestOpenAI(ProviderConformance):
     echoes = True
 
     @pytest.fixture(params=["chat", "responses"])
-    async def provider(self, request, anyio_backend, kit):
+    def provider(self, request, connect):
         with echo() as url:
-            provider = OpenAIProvider(api_key=kit.key, base_url=url, api=request.param)
-            yield provider
-            await provider.close()
+            yield connect(url, api=request.param)
 
-    @pytest.fixture
-    async def failing(self, anyio_backend, kit):
-        with echo() as url:
-            pass
-        provider = OpenAIProvider(api_key=kit.key, base_url=url)
-        yield provider
-        await provider.close()
+    @pytest.fixture(params=["chat", "responses"])
+    def failing(self, request, connect):
+        with nobody() as url:
+            yield connect(url, api=request.param)
 
     @pytest.fixture
     def unready(self):
-        return OpenAIProvider()
+        return OpenAIProvider(Server())
 
     @pytest.fixture
     def calling(self):

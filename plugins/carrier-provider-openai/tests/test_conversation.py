@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from carrier_core import ActionCall, Finish, Part, Prompt, PromptMessage, ProviderError, Tool
-from carrier_provider_openai.provider import OpenAIProvider
 
 pytestmark = pytest.mark.anyio
 
@@ -14,7 +13,6 @@ WEATHER = Tool(
     "The weather of a city.",
     {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}},
 )
-APIS = ["chat", "responses"]
 
 
 def said(text: str, *more: PromptMessage, tools: tuple[Tool, ...] = ()) -> Prompt:
@@ -22,11 +20,9 @@ def said(text: str, *more: PromptMessage, tools: tuple[Tool, ...] = ()) -> Promp
     return Prompt((system, PromptMessage("user", (Part(text),)), *more), tools)
 
 
-@pytest.fixture(params=APIS)
-async def provider(request, aimock, kit):
-    made = OpenAIProvider(api_key=kit.key, base_url=f"{aimock}/v1", api=request.param)
-    yield made
-    await made.close()
+@pytest.fixture(params=["chat", "responses"])
+def provider(request, aimock, connect):
+    return connect(aimock.url, api=request.param)
 
 
 async def test_text_arrives_in_pieces_and_as_a_whole(provider):
@@ -38,6 +34,13 @@ async def test_text_arrives_in_pieces_and_as_a_whole(provider):
     assert completion.finish is Finish.STOP
     assert (completion.provider, completion.model) == ("openai", "gpt-test")
     assert (completion.usage.input, completion.usage.output, completion.usage.calls) == (11, 7, 1)
+
+
+async def test_characters_that_the_server_cuts_in_two_are_whole(provider):
+    pieces: list[str] = []
+    completion = await provider.generate(said("the sea?"), "gpt-test", pieces.append)
+    assert completion.text == "A" + "🌊" * 50
+    assert "".join(pieces).encode().decode() == completion.text
 
 
 async def test_a_tool_is_called_and_its_result_goes_back(provider):
@@ -65,17 +68,24 @@ async def test_a_rate_limit_says_when_to_come_back(provider):
     assert caught.value.retry_after == 7
 
 
-@pytest.mark.parametrize("api", APIS)
-async def test_a_wrong_key_names_the_variable_to_set(aimock, api):
-    provider = OpenAIProvider(api_key="sk-wrong-9876543210", base_url=f"{aimock}/v1", api=api)
+@pytest.mark.parametrize("api", ["chat", "responses"])
+async def test_a_wrong_key_names_the_variable_to_set(aimock, connect, api):
     with pytest.raises(ProviderError, match="OPENAI_API_KEY") as caught:
-        await provider.generate(said("hello"), "gpt-test", lambda piece: None)
-    await provider.close()
+        await connect(aimock.url, api=api, key="sk-wrong-9876543210").generate(said("hello"), "gpt-test", str)
     assert caught.value.reason == "auth"
     assert "gpt-test" in str(caught.value)
     assert "sk-wrong" not in str(caught.value)
 
 
-async def test_a_stopped_provider_opens_new_connections(provider):
-    await OpenAIProvider.close_all()
-    assert (await provider.generate(said("hello"), "gpt-test", lambda piece: None)).text
+async def test_two_calls_at_once_and_their_results(provider):
+    asked = said("both cities?", tools=(WEATHER,))
+    completion = await provider.generate(asked, "gpt-test", lambda piece: None)
+    assert [call.arguments for call in completion.calls] == [{"city": "Porto"}, {"city": "Faro"}]
+    assert len({call.id for call in completion.calls}) == 2
+    results = (
+        PromptMessage("assistant", (), completion.calls, carry=completion.carry),
+        *(PromptMessage("tool", (Part("fine"),), call=call.id) for call in completion.calls),
+    )
+    answered = said("both cities?", *results, tools=(WEATHER,))
+    completion = await provider.generate(answered, "gpt-test", lambda piece: None)
+    assert completion.text == "Rain here, sun there."
