@@ -1,18 +1,25 @@
-"""Content-hashed parts: what was in a turn's prompts, each part stored once however many turns it appears in."""
+"""Content-hashed parts: what was in a turn's prompts, each part stored once however many turns it appears in.
+
+The tools that a model was offered are a part too: they are the same in every turn.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 
 import msgspec
 
+from carrier_core.contract import CORE
 from carrier_core.journal import StoredPart
 from carrier_core.kept import Kept
 from carrier_core.messages import Part
-from carrier_core.outcomes import Composition, Line, TurnRecord
-from carrier_core.prompts import Composed, Prompt, PromptMessage, State
+from carrier_core.outcomes import Composition, Line, Outline, Passage, TurnRecord
+from carrier_core.prompts import Completion, Composed, Prompt, PromptMessage, State, Tool
+from carrier_core.provenance import OPERATOR, Provenance
 
 _KEPT = 8192  # hashes that are remembered, so that a line of history is hashed and stored once, not in every turn
 _encode = msgspec.json.Encoder().encode
@@ -25,13 +32,16 @@ class Ledger:
         self._digest = lru_cache(_KEPT)(_digest_of)
         self._stored: Kept[str, bool] = Kept(_KEPT)
 
-    def parts_of(self, prompts: Iterable[Prompt]) -> tuple[tuple[StoredPart, ...], tuple[str, ...]]:
+    def parts_of(self, prompts: Sequence[Prompt]) -> tuple[tuple[StoredPart, ...], tuple[str, ...]]:
         """The parts of prompts that are not stored yet, and the hashes of all of them in order."""
         new: dict[str, StoredPart] = {}
         digests: dict[str, None] = {}
         for prompt in prompts:
             for part in prompt.parts:
                 digests[self._noted(part, new)] = None
+        for prompt in prompts:
+            if prompt.tools:
+                digests[self._noted(_offer(prompt.tools), new)] = None
         return tuple(new.values()), tuple(digests)
 
     def composition(self, composed: Composed, used: Iterable[str], new: dict[str, StoredPart]) -> Composition:
@@ -59,6 +69,37 @@ class Ledger:
             prompt.max_tokens,
             prompt.temperature,
             tuple(used),
+            prompt.effort,
+            prompt.schema,
+        )
+
+    def outline(
+        self, prompt: Prompt, digests: Sequence[str], said: Mapping[int, Completion], *, alone: bool
+    ) -> Outline:
+        """A prompt as an ended turn keeps it, whose parts have these hashes and whose rounds ``said`` this; ``alone``, if
+        they are those of no other prompt. KeyError where the prompt has another part."""
+        letters = [_letter(message) for message in prompt.messages]
+        offer = len(digests) - 1 if prompt.tools else None
+        found: list[int] = []
+        passages: dict[int, Passage] = {}
+        if not (alone and all(letters) and len(prompt.parts) + bool(prompt.tools) == len(digests)):
+            places = {digest: place for place, digest in enumerate(digests)}
+            offer = places[self._digest(_offer(prompt.tools))] if prompt.tools else None
+            for number, message in enumerate(prompt.messages):
+                parts = [places[self._digest(part)] for part in message.parts]
+                if letters[number]:
+                    found += parts
+                else:
+                    passages[number] = _passage(message, parts, said)
+        return Outline(
+            "".join([letter or "-" for letter in letters]),
+            len(digests),
+            () if found == [*range(len(found))] else tuple(found),
+            passages,
+            offer,
+            prompt.model,
+            prompt.max_tokens,
+            prompt.temperature,
             prompt.effort,
             prompt.schema,
         )
@@ -109,6 +150,88 @@ def composed_of(composition: Composition, parts: Mapping[str, Part]) -> Composed
         composition.schema,
     )
     return Composed(State(tuple(parts[each] for each in composition.state)), prompt)
+
+
+# --- the prompts of ended turns --------------------------------------------------------------------------------------
+
+
+def outlined(outline: Outline, parts: Sequence[Part], said: Mapping[int, Completion]) -> Prompt:
+    """The prompt of an ended turn, whose record has these parts and whose rounds ``said`` this. LookupError, which names what
+    is gone, where not all of it is there any more."""
+    if len(parts) != outline.of:
+        raise LookupError(f"{outline.of - len(parts)} of the {outline.of} parts of the turn's prompts")
+    messages: list[PromptMessage] = []
+    places = iter(outline.places or range(outline.of))
+    for letter, count in _NOTATION.findall(outline.messages):
+        passage = outline.passages.get(len(messages))
+        if passage is None:
+            shown = tuple(parts[place] for place in islice(places, int(count or 1)))
+            messages.append(PromptMessage(_ROLES[letter], shown))
+        else:
+            messages.append(_said(passage, parts, said))
+    return Prompt(
+        tuple(messages),
+        () if outline.tools is None else _tools.decode(parts[outline.tools].text),
+        outline.model,
+        outline.max_tokens,
+        outline.temperature,
+        outline.effort,
+        outline.schema,
+    )
+
+
+_tools = msgspec.json.Decoder(tuple[Tool, ...])
+
+_LETTERS = {"system": "s", "user": "u", "assistant": "a", "tool": "t"}
+_ROLES = {letter: role for role, letter in _LETTERS.items()}
+_NOTATION = re.compile(r"([a-z-])(\d*)")
+
+
+def _letter(message: PromptMessage) -> str:
+    """That of the role of a message which is nothing more than its role and its parts, with their number if it is not one; empty
+    for any other."""
+    if message.calls or message.call or message.carry is not None or message.failed:
+        return ""
+    letter, count = _LETTERS.get(message.role, ""), len(message.parts)
+    return letter if count == 1 or not letter else f"{letter}{count}"
+
+
+def _passage(message: PromptMessage, parts: Sequence[int], said: Mapping[int, Completion]) -> Passage:
+    repeated = _repeated(message, said)
+    if repeated:
+        return Passage(message.role, said=repeated)
+    return Passage(message.role, tuple(parts), message.calls, message.call, message.carry, message.failed)
+
+
+def _said(passage: Passage, parts: Sequence[Part], said: Mapping[int, Completion]) -> PromptMessage:
+    if not passage.said:
+        found = tuple(parts[place] for place in passage.parts)
+        return PromptMessage(passage.role, found, passage.calls, passage.call, passage.carry, passage.failed)
+    completion = said.get(passage.said)
+    if completion is None:
+        raise LookupError(f"the answer of round {passage.said}")
+    return PromptMessage(passage.role, completion.parts, completion.calls, carry=completion.carry)
+
+
+def _offer(tools: tuple[Tool, ...]) -> Part:
+    """The tools of a prompt as a part."""
+    key = tuple(map(id, tools))
+    known = _OFFERS.get(key)
+    if known is None:
+        known = _OFFERS[key] = (Part(_encode(tools).decode(), key="tools", provenance=_HOSTS), tools)
+    return known[0]
+
+
+_HOSTS = Provenance((OPERATOR,), plugin=CORE)  # whichever plugins the operator has enabled
+_OFFERS: Kept[tuple[int, ...], tuple[Part, tuple[Tool, ...]]] = Kept(256)  # with the tools, whose addresses stay theirs
+
+
+def _repeated(message: PromptMessage, said: Mapping[int, Completion]) -> int:
+    """The round whose completion a message is; 0 if it is none."""
+    if message.role != "assistant" or message.failed or message.call:
+        return 0
+    given = message.parts, message.calls, message.carry
+    return next((number for number, each in said.items() if (each.parts, each.calls, each.carry) == given), 0)
 
 
 # --- what a store has to know of records -----------------------------------------------------------------------------

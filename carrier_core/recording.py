@@ -12,7 +12,7 @@ from carrier_core.errors import CarrierError
 from carrier_core.journal import Journal, StoredPart
 from carrier_core.ledger import Ledger, composed_of, digests_of
 from carrier_core.outcomes import Composition, Outcome, Ran, StepRecord, TurnRecord
-from carrier_core.prompts import Composed, Prompt, State
+from carrier_core.prompts import Completion, Composed, Prompt, State
 from carrier_core.records import VERSIONS, decode, encode
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def ended(turn: Turn, outcome: Outcome, digests: tuple[str, ...], *, trace: bool
         turn.started,
         outcome,
         round((time.perf_counter() - turn.clock) * 1000, 3),
-        _steps(turn) if trace else (),
+        _steps(turn, digests) if trace else (),
         tuple(
             [Ran(r.step, r.hook, r.plugin, round(r.seconds * 1000, 3), r.result, describe(r.value)) for r in turn.trace]
         )
@@ -103,10 +103,19 @@ def ended(turn: Turn, outcome: Outcome, digests: tuple[str, ...], *, trace: bool
     )
 
 
-def _steps(turn: Turn) -> tuple[StepRecord, ...]:
+def _steps(turn: Turn, digests: tuple[str, ...]) -> tuple[StepRecord, ...]:
     """The steps that were done, before them those that an earlier process recorded and this one did not come to again."""
     done = turn.progress.done
-    steps = [StepRecord(d.name, d.at, round(d.duration_ms, 3), _kept(d.value), d.in_doubt) for d in done]
+    said = completions_of((each.name, each.value) for each in done)
+    steps = []
+    for each in done:
+        value = each.value
+        if isinstance(value, Composed):
+            try:
+                value = turn.agent.ledger.outline(value.prompt, digests, said, alone=len(turn.prompts) == 1)
+            except KeyError:
+                pass  # a prompt that no model was asked, as the turn was stopped there: it is not kept
+        steps.append(StepRecord(each.name, each.at, round(each.duration_ms, 3), _kept(value), each.in_doubt))
     resumed = turn.progress.resumed
     if resumed is None:
         return tuple(steps)
@@ -116,8 +125,17 @@ def _steps(turn: Turn) -> tuple[StepRecord, ...]:
     return (*earlier, *steps)
 
 
+def completions_of(steps: Iterable[tuple[str, object]]) -> dict[int, Completion]:
+    """What the model answered in each round, by the names and values of a turn's steps."""
+    return {
+        int(name.removeprefix("generate/")): value
+        for name, value in steps
+        if isinstance(value, Completion) and name.startswith("generate/") and name.count("/") == 1
+    }
+
+
 def _kept(value: object) -> msgspec.Raw:
-    """The record of a step's value; state and prompts are kept as parts, and what the turn itself keeps not again."""
+    """The record of a step's value; what the turn itself keeps is not kept again."""
     if isinstance(value, msgspec.Struct) and type(value) in VERSIONS and not isinstance(value, Outcome):
         return msgspec.Raw(encode(value))
     return _NOTHING
@@ -130,7 +148,8 @@ def describe(value: object) -> str:
     if isinstance(value, str):
         text = value
     elif isinstance(value, State):
-        text = ", ".join(dict.fromkeys(part.key or "text" for part in value.parts)) + f" ({len(value.parts)} parts)"
+        keys = dict.fromkeys([part.key for part in value.parts])
+        text = ", ".join([key or "text" for key in keys]) + f" ({len(value.parts)} parts)"
     elif isinstance(value, Prompt):
         text = f"{len(value.messages)} messages, {len(value.tools)} tools"
     elif isinstance(value, tuple):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 Told = dict[str, "Json"]
 
 _CHANGES = ("retry", "discard")
+_ANSWERS = ("approve", "refuse")
+_REPLAY = "replay"
 _SHORT = 12  # characters of an id: more than anybody has to type, and enough to tell a million turns apart
 _TEXT = 60
 
@@ -30,13 +32,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "turn",
         nargs="?",
         default="",
-        help="the turn to show: its id, the beginning of it, or: last; or what to do with ID: retry, discard",
+        help="the turn to show: its id, the beginning of it, or: last; or what to do with ID: retry, discard, approve, refuse, replay",
     )
     parser.add_argument(
         "id",
         nargs="?",
         default="",
-        help="what to retry or to discard of what is in doubt or was given up: of a whole turn, or one delivery or action",
+        help="what to retry or to discard of what is in doubt or was given up: of a whole turn, or one delivery or action; "
+        "or the turn that waits for you, or is to be replayed",
     )
     parser.add_argument("--agent", default="", help="only of this agent")
     parser.add_argument("--room", default="", help="only in this room, by its name or id")
@@ -44,24 +47,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--in-doubt", action="store_true", help="what nobody knows the end of, and waits for a person")
     parser.add_argument("--dead", action="store_true", help="deliveries that were given up")
     parser.add_argument("--limit", type=int, default=20, help="how many at most (default: %(default)s)")
+    parser.add_argument(
+        "--model",
+        default="",
+        metavar="PROVIDER/MODEL",
+        help="with replay: ask this model, or the provider's own choice, instead of the one that the configuration names",
+    )
+    parser.epilog = (
+        "replay makes the model calls of a turn again, each once and with the prompt that was recorded for it, and shows what "
+        "differs. Nothing is performed, stored or sent. It costs what such calls cost, and no budget holds it back or counts "
+        "it: what it used is printed."
+    )
     parser.set_defaults(act=act)
 
 
 def act(args: argparse.Namespace) -> int:
-    """List, show, retry or discard."""
+    """List, show, retry, discard, answer or replay."""
     import anyio
 
-    changes, listed = args.turn in _CHANGES, args.in_doubt or args.dead
-    narrowed = bool(args.agent or args.room or args.status)
-    if changes and not args.id:
-        raise _usage(
-            f"Say what to {args.turn}: the id of a turn or of a delivery.", "`carrierd turns --in-doubt --dead`."
-        )
-    if (args.id and not changes) or (args.turn and (listed or narrowed)) or (listed and (args.room or args.status)):
-        raise _usage("These arguments do not go together.", "See carrierd turns --help.")
-    if args.limit < 1:
-        raise _usage("--limit must be at least 1.")
+    changes, listed = args.turn in (*_CHANGES, *_ANSWERS), args.in_doubt or args.dead
+    _check(args, changes or args.turn == _REPLAY, listed)
     with single():
+        if args.turn == _REPLAY:
+            from carrier_core.cli.replay import replay
+
+            return anyio.run(replay, args)
         if changes:
             return _print(args, anyio.run(_change, args), _changed)
         if args.turn:
@@ -74,6 +84,21 @@ def act(args: argparse.Namespace) -> int:
     else:
         print("\n".join(_listed(turns)))
     return 0
+
+
+def _check(args: argparse.Namespace, is_done: bool, listed: bool) -> None:
+    """See to it that the arguments make sense together. ``is_done``: something is to be done with the id."""
+    narrowed = bool(args.agent or args.room or args.status)
+    if is_done and not args.id:
+        is_turn = args.turn == _REPLAY or args.turn in _ANSWERS
+        what = "the id of a turn" if is_turn else "the id of a turn or of a delivery"
+        remedy = "`carrierd turns`." if is_turn else "`carrierd turns --in-doubt --dead`."
+        raise _usage(f"Say what to {args.turn}: {what}.", remedy)
+    strays = bool(args.id and not is_done) or bool(args.model and args.turn != _REPLAY)
+    if strays or (args.turn and (listed or narrowed)) or (listed and (args.room or args.status)):
+        raise _usage("These arguments do not go together.", "See carrierd turns --help.")
+    if args.limit < 1:
+        raise _usage("--limit must be at least 1.")
 
 
 def _print(args: argparse.Namespace, told: Told, shown: Callable[[Told], list[str]]) -> int:
@@ -99,6 +124,8 @@ async def _stuck(args: argparse.Namespace) -> Told:
 
 async def _change(args: argparse.Namespace) -> Told:
     async with desk.changing(args) as ask:
+        if args.turn in _ANSWERS:
+            return cast("Told", await ask("answer", turn=args.id, value=args.turn))
         return cast("Told", await ask(args.turn, key=args.id))
 
 
@@ -203,6 +230,9 @@ def _stuck_row(each: Told, state: str, text: str) -> tuple[str, ...]:
 
 
 def _changed(told: Told) -> list[str]:
+    if "answered" in told:
+        goes_on = "goes on" if told["running"] else "goes on when the daemon runs"
+        return [f"{str(told['answered'])[:_SHORT]} is told: {told['value']}. It {goes_on}."]
     if "retried" in told:
         number = len(cast("list[Told]", told["retried"]))
         return [f"{_deliveries(number)} to be tried again{'' if told['running'] else ', when the daemon runs'}."]

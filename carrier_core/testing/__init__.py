@@ -1,7 +1,7 @@
 """The testing kit for whoever writes a plugin: a host in memory, a fake client, and conformance suites to subclass.
 
 The fixtures ``make_host`` and ``carrier`` are there in every pytest run, because this is a pytest plugin. pytest itself is
-needed by the suites alone. Names are imported when they are first used.
+needed by the suites alone. Names are imported when they are first used. ``wire`` is a module, of servers that misbehave.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from carrier_core.testing import wire
+    from carrier_core.testing.aimock import Aimock, running_aimock
+    from carrier_core.testing.cassettes import CassetteMismatch, cassette
     from carrier_core.testing.client import Drafted, FakeClient
     from carrier_core.testing.clock import Clock
     from carrier_core.testing.host import FakeHost
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from carrier_core.testing.turns import Turns, running_turn, running_turns
 
 _HOME = {
+    "aimock": "Aimock running_aimock",
+    "cassettes": "CassetteMismatch cassette",
     "client": "Drafted FakeClient",
     "clock": "Clock",
     "host": "FakeHost",
@@ -44,6 +49,8 @@ _MODULES = {name: module for module, names in _HOME.items() for name in names.sp
 __all__ = [
     "HASTY",
     "ActionConformance",
+    "Aimock",
+    "CassetteMismatch",
     "ClientConformance",
     "Clock",
     "ContextConformance",
@@ -57,13 +64,18 @@ __all__ = [
     "ProviderConformance",
     "StoreConformance",
     "Turns",
+    "cassette",
+    "running_aimock",
     "running_host",
     "running_turn",
     "running_turns",
+    "wire",
 ]
 
 
 def __getattr__(name: str) -> object:
+    if name == "wire":
+        return import_module("carrier_core.testing.wire")
     module = _MODULES.get(name)
     if module is None:
         raise AttributeError(f"module 'carrier_core.testing' has no attribute {name!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -24,6 +25,7 @@ T = TypeVar("T")
 
 HERE = Path(__file__).parent
 AGENT = "robin"
+_NOT_FOR_IT = ("CARRIER_", "OPENAI_", "ANTHROPIC_")
 _START, _STOP = 30.0, 30.0  # seconds, far more than it takes
 
 
@@ -46,24 +48,35 @@ class Backend:
         self.sections = sections
 
 
+Plugins = Mapping[str, Mapping[str, str]]
+"""Further plugins by name, with what stands in the section of each."""
+
+
 def write_config(
-    folder: Path, backend: Backend, port: int, manners: Manners, limits: str = "", agent: str = ""
+    folder: Path,
+    backend: Backend,
+    port: int,
+    manners: Manners,
+    limits: str = "",
+    agent: str = "",
+    plugins: Plugins | None = None,
 ) -> Path:
     """The configuration of a daemon whose world is the recorder at this port."""
+    more = plugins or {}
     (folder / "characters").mkdir(exist_ok=True)
     (folder / "characters" / f"{AGENT}.toml").write_text('name = "Robin"\nsystem = "You are a harbour master."\n')
-    plugins = folder / "plugins"
-    if not plugins.exists():
-        plugins.mkdir()
+    files = folder / "plugins"
+    if not files.exists():
+        files.mkdir()
         for path in (HERE / "plugins").glob("*.py"):
-            shutil.copy(path, plugins)
+            shutil.copy(path, files)
     path = folder / "carrier.toml"
     path.write_text(f"""\
 [agents.{AGENT}]
 {agent}
 
 [plugins]
-enabled = ["{backend.plugin}", "carrier-context-standard"]
+enabled = {json.dumps([backend.plugin, "carrier-context-standard", *more])}
 required = ["{backend.plugin}", "harbour", "failpoints"]
 
 [policy]
@@ -73,8 +86,12 @@ allow = ["ship"]
 [plugin.harbour]
 port = {port}
 idempotent = {str(manners.keys).lower()}
+retracts = {str(manners.retracts).lower()}
 ship_idempotent = {str(manners.ship_keys).lower()}
 ship_finds = {str(manners.ship_finds).lower()}
+
+[[budgets]]
+tokens = 1_000_000_000
 
 [limits]
 {backend.limits}
@@ -84,8 +101,16 @@ ship_finds = {str(manners.ship_finds).lower()}
 format = "json"
 
 {backend.sections}
+{_sections(more)}
 """)
     return path
+
+
+def _sections(plugins: Plugins) -> str:
+    told = []
+    for name, values in plugins.items():
+        told += [f"[plugin.{name}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items()), ""]
+    return "\n".join(told)
 
 
 class Daemon:
@@ -95,7 +120,14 @@ class Daemon:
     """
 
     def __init__(
-        self, folder: Path, backend: Backend, recorder: Recorder, limits: str = "", agent: str = "", **environment: str
+        self,
+        folder: Path,
+        backend: Backend,
+        recorder: Recorder,
+        limits: str = "",
+        agent: str = "",
+        plugins: Plugins | None = None,
+        **environment: str,
     ) -> None:
         self.folder = folder
         self.backend = backend
@@ -106,7 +138,7 @@ class Daemon:
         self.kills = 0
         self._more = environment
         folder.mkdir(parents=True, exist_ok=True)
-        self.config = write_config(folder, backend, recorder.port, recorder.world.manners, limits, agent)
+        self.config = write_config(folder, backend, recorder.port, recorder.world.manners, limits, agent, plugins)
 
     def __enter__(self) -> Daemon:
         return self
@@ -120,7 +152,7 @@ class Daemon:
 
     def environment(self, **more: str) -> dict[str, str]:
         """What its processes see: nothing of the person who runs the tests but what a process needs."""
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("CARRIER_", "OPENAI_"))}
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(_NOT_FOR_IT)}
         kept.pop("PYTHONDONTWRITEBYTECODE", None)
         return (
             kept

@@ -42,7 +42,8 @@ class Entry:
     said: the world has a message for the daemon. handed: it was given over. accepted: the daemon confirmed it, as row ``seq``,
     to be answered in ``turn``. refused: it could not take it. asked: a model call, by ``step`` of ``turn``; ``text`` is what the
     results of actions told the model. performed: an action came, ``outcome`` done, repeat or refused; ``native`` what it got.
-    posted: a reply part came, ``outcome`` shown, repeat or refused. sought: somebody asked whether ``key`` is there. noted: a
+    posted: a reply part came, ``outcome`` shown, repeat or refused; ``draft`` the turn whose draft it took the place of. drafted: a
+    draft of ``turn`` was shown, ``text`` is all of it so far. sought: somebody asked whether ``key`` is there. noted: a
     write of the journal returned, ``key`` which, ``steps`` what it recorded. connected, died: a process came and went.
     """
 
@@ -64,6 +65,7 @@ class Entry:
     native: str = ""
     text: str = ""
     kind: str = ""
+    draft: str = ""
     cut: bool = False
 
 
@@ -74,12 +76,13 @@ class Manners:
     ``keys``: a post with a known key appears once. ``finds``: it can tell whether a post of a key is there. The same for the
     action, with ``ship_``. A model takes
     ``model_least`` and up to ``model_delay`` more. ``window``: messages of a room that are handed over before the first is confirmed. ``overlap``: how many
-    of the last confirmed ones are handed over again when somebody connects, as one does who catches up.
+    of the last confirmed ones are handed over again when somebody connects, as one does who catches up. ``retracts``: drafts are shown.
     """
 
     seed: int = 0
     keys: bool = True
     finds: bool = True
+    retracts: bool = False
     ship_keys: bool = True
     ship_finds: bool = True
     busy: float = 0.0
@@ -114,6 +117,7 @@ class _Said:
     kind: str = "message"
     target: str = ""
     value: str = ""
+    agent: str = ""
     handed: int = 0
     accepted: bool = False
 
@@ -128,6 +132,7 @@ class World:
         self.rooms: dict[str, list[_Said]] = defaultdict(list)
         self.queues: dict[str, deque[str]] = defaultdict(deque)  # what has not been confirmed, by room
         self.posts: dict[str, _Sight] = defaultdict(_Sight)
+        self.drafts: dict[str, str] = {}  # what is shown of replies to come, by turn
         self.cargoes: dict[str, _Sight] = defaultdict(_Sight)
         self.messages: dict[str, str] = {}  # from a message's id to its event
         self.answered: set[str] = set()
@@ -154,7 +159,7 @@ class World:
     # --- what comes in ---
 
     def say(self, room: str, event: str, text: str, **more: str) -> None:
-        """A person says something in a room."""
+        """A person says something in a room, to one ``agent`` or to whoever is there."""
         self.said[event] = _Said(event, room, text, time.time(), **more)
         self.rooms[room].append(self.said[event])
         self.messages[make_id("harbour", "", "message", event)] = event
@@ -193,6 +198,7 @@ class World:
             "kind": said.kind,
             "target": said.target,
             "value": said.value,
+            "agent": said.agent,
         }
 
     def accepted(self, line: dict) -> list[dict]:
@@ -231,6 +237,7 @@ class World:
             "text": line["text"],
             "notice": line["notice"],
             "event": event,
+            "draft": line.get("draft", ""),
         }
         if self.chance(manners.busy, "busy", key, sight.tries):
             self.note("posted", outcome="refused", **fields)
@@ -241,12 +248,18 @@ class World:
         outcome = "repeat" if sight.native and manners.keys else "shown"
         if outcome == "shown":
             sight.native, sight.at = f"post-{len(self.history)}", time.time()
+            self.drafts.pop(line.get("draft", ""), None)
         cut = self.chance(manners.cut_after, "after", key, sight.tries)
         self.note("posted", outcome=outcome, native=sight.native, cut=cut, **fields)
         if event and event not in self.answered:
             self.answered.add(event)
             self.on_answer(line["room"], event)
         return {"cut": True} if cut else {"native": sight.native, "at": sight.at}
+
+    def draft(self, line: dict) -> None:
+        """A draft grew, or began anew: there is one message of it, which is edited."""
+        self.drafts[line["turn"]] = line["text"]
+        self.note("drafted", turn=line["turn"], room=line["room"], text=line["text"])
 
     def perform(self, line: dict) -> dict:
         """An action came."""
@@ -460,6 +473,8 @@ class Recorder:
                     tries = world.posts[said["key"]].tries
                     delay = world.delay(world.manners.post_delay, "post", said["key"], tries)
                     self._answer(writer, said, world.post(said), delay)
+                case "draft":
+                    world.draft(said)
                 case "perform":
                     tries = world.cargoes[said["key"]].tries
                     delay = world.delay(world.manners.post_delay, "ship", said["key"], tries)

@@ -34,7 +34,7 @@ FIRST = {"activate": "perform:after:1", "settle_doubt": "perform:after:1"}
 BY_HAND = {"cancel", "settle_doubt"}
 """What is only reached when a person does something at the command line."""
 
-READS = {"ready", "work", "reopen", "parked", "turn", "turns", "parts", "outbox", "doubts", "schedules", "due"}
+READS = {"ready", "work", "reopen", "parked", "turn", "turns", "parts", "outbox", "doubts", "schedules", "due", "spent"}
 
 
 def test_every_method_of_the_journal_either_reads_or_has_a_failpoint():

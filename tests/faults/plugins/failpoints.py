@@ -38,6 +38,9 @@ WRITES = (
     "schedule",
     "cancel",
     "fire",
+    "hold",
+    "settle",
+    "expire_spent",
 )
 """The methods of a journal that write."""
 

@@ -57,6 +57,7 @@ class Settings(PluginSettings):
 
     port: int
     idempotent: bool = True
+    retracts: bool = False
     ship_idempotent: bool = True
     ship_finds: bool = True
 
@@ -149,6 +150,8 @@ class HarbourClient(Client):
     def __init__(self, wire: Wire, settings: Settings) -> None:
         self.wire = wire
         self.idempotent = settings.idempotent
+        self.retracts = settings.retracts
+        self._drafts: dict[str, tuple[int, str]] = {}  # by turn: the attempt, and what is shown of it
 
     async def run(self, host, started):
         started()
@@ -159,7 +162,8 @@ class HarbourClient(Client):
     async def _take(self, host, said):
         event = said["event"]
         sender = Entity.of(PLATFORM, said["person"])
-        inbound = Inbound.say(room_of(said["room"]), sender, said["text"], event=event, at=said["at"])
+        agent = said.get("agent", "")
+        inbound = Inbound.say(room_of(said["room"]), sender, said["text"], event=event, at=said["at"], agent=agent)
         if said.get("kind", "message") != "message":
             kind = InboundKind(said["kind"])
             inbound = Inbound(
@@ -187,9 +191,16 @@ class HarbourClient(Client):
                 text=part.text,
                 notice=part.notice,
                 reply_to=part.reply_to,
+                draft=part.draft,
             )
             _raise(answer)
         return Receipt(part.key, answer["native"], answer["at"])
+
+    async def draft(self, room, turn, attempt, text):
+        last, shown = self._drafts.get(turn, (0, ""))
+        whole = text if attempt > last else shown + text
+        self._drafts[turn] = (attempt, whole)
+        self.wire.tell(op="draft", turn=turn, room=room.native, text=whole)
 
     async def find(self, part):
         answer = await self.wire.ask(op="seek", what="post", key=part.key)
