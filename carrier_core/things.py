@@ -130,7 +130,8 @@ class Client(Thing, ABC):
 
     @method(budget=5.0)
     async def draft(self, room: Room, turn: str, attempt: int, text: str) -> None:
-        """Show a piece of the draft of a reply. A higher attempt replaces what was shown; ``send`` brings the reply."""
+        """Show a piece of the draft of a reply. A higher attempt replaces what was shown, and so does the first piece that comes
+        after a restart; ``send`` brings the reply."""
 
     @method(budget=5.0)
     async def typing(self, room: Room, on: bool) -> None:

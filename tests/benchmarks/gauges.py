@@ -14,7 +14,8 @@ from carrier_core.memory import Store
 
 
 class Batches:
-    """The sizes of the batches that a store's writer commits from now on: each is one transaction."""
+    """The sizes of the batches that a store's writer commits from now on: each is one transaction. ``behind`` of the requests
+    in them are what calls have used, for which no turn waits."""
 
     def __init__(self, store: Any) -> None:
         self.sizes: list[int] = []
@@ -26,10 +27,18 @@ class Batches:
             return commit(requests)
 
         writer._commit = counted
+        self.behind = 0
+        settle = store.journal.settle
+
+        async def settled(*args: Any) -> None:
+            self.behind += 1
+            await settle(*args)
+
+        store.journal.settle = settled
 
     def per(self, turns: int) -> tuple[float, float]:
-        """Requests and transactions a turn."""
-        return sum(self.sizes) / turns, len(self.sizes) / turns
+        """Requests that a turn waits for, and transactions, a turn."""
+        return (sum(self.sizes) - self.behind) / turns, len(self.sizes) / turns
 
     def distribution(self) -> str:
         """How many requests were committed together, in words."""
