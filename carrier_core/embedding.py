@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
+from hashlib import blake2b
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ import anyio
 from carrier_core.contract import Caller, Contract
 from carrier_core.dispatch import Hooks
 from carrier_core.errors import CarrierError, PluginError, ProviderError
+from carrier_core.kept import Kept
 from carrier_core.messages import InboundKind
 from carrier_core.things import Embedder
 
@@ -29,6 +32,9 @@ QUESTION = 1.0
 """Seconds for embedding what is recalled for: half of what context has, so that it goes on without a vector."""
 SOON, LATE = 1.0, 300.0
 """Seconds after a failure before the next attempt: the first, and at most."""
+
+KNOWN = 512
+"""Texts whose vectors are kept, by the hash of the text: what was just asked becomes a memory right after."""
 
 _REFUSALS = ("invalid", "refused")
 _ENDED = ("turn_completed", "turn_failed")
@@ -54,6 +60,7 @@ class Embedding:
         caller = self._caller
         brief = Contract(caller.verb, min(QUESTION, caller.budget), effects=False)
         self._asking: Caller[..., tuple[Vector, ...]] = Caller(caller.hook, brief, caller.accepts, caller.impls)
+        self._known: Kept[bytes, array[float]] = Kept(KNOWN)
         self._more = anyio.Event()
         self._scope = anyio.CancelScope()
         self._size = BATCH
@@ -111,7 +118,7 @@ class Embedding:
             self._size = max(1, self._size // 2)
             if len(told) > 1 or not _lasting(error):
                 raise
-            await self._ask(self._host.hooks, self._caller, (PLAIN,))  # raises if it is not the text
+            await self._embed(self._host.hooks, self._caller, (PLAIN,))  # raises if it is not the text
             made = ((),)
             self._left_out(told[0][0], error)
         vectors = dict(zip((key for key, _ in told), made, strict=True))
@@ -122,7 +129,21 @@ class Embedding:
     async def _ask(
         self, hooks: Hooks, caller: Caller[..., tuple[Vector, ...]], texts: tuple[str, ...]
     ) -> tuple[Vector, ...]:
-        made = await hooks.call(caller, tuple(text[:LETTERS] for text in texts))
+        """The vectors of texts; those that are known are not asked for again, nor is one text twice."""
+        shown = [text[:LETTERS] for text in texts]
+        keys = [blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in shown]
+        found = {key: known for key in keys if (known := self._known.get(key)) is not None}
+        new = {key: text for key, text in zip(keys, shown, strict=True) if key not in found}
+        if new:
+            made = await self._embed(hooks, caller, tuple(new.values()))
+            for key, vector in zip(new, made, strict=True):
+                found[key] = self._known[key] = array("d", vector)
+        return tuple(tuple(found[key]) for key in keys)
+
+    async def _embed(
+        self, hooks: Hooks, caller: Caller[..., tuple[Vector, ...]], texts: tuple[str, ...]
+    ) -> tuple[Vector, ...]:
+        made = await hooks.call(caller, texts)
         if made is None or len(made) != len(texts) or not all(_fits(vector, self._dimension) for vector in made):
             plugin = caller.impls[0].plugin
             problem = f"{plugin} did not return a vector of {self._dimension} numbers for each of {len(texts)} texts."

@@ -226,3 +226,14 @@ async def test_many_memories_are_embedded_in_batches_and_long_ones_cut(make_host
         await embedded(running)
     assert [len(texts) for texts in meaning.asked] == [64, 16]
     assert max(len(text) for text in meaning.embedded) == embedding.LETTERS
+
+
+async def test_a_text_is_embedded_once_however_often_it_comes(make_host):
+    meaning = Meaning()
+    async with make_host([Remembering(meaning)]) as running:
+        await running.ask("The cat sleeps.", room="one")
+        await embedded(running)
+        await running.ask("The cat sleeps.", room="two")
+        await embedded(running)
+        assert meaning.embedded.count("The cat sleeps.") == 1
+        assert meaning.embedded.count("You said: The cat sleeps.") == 1
