@@ -218,7 +218,9 @@ class AgentSettings(_Section):
         description='Messages of one person that arrive during a turn: "each" is answered; they are answered "together"; '
         'or only the "latest" is, and the others are remembered.',
     )
-    conversation_length: int = Field(32, ge=0, le=10_000, description="Messages of history that the model is shown.")
+    conversation_length: int = Field(
+        32, ge=0, le=10_000, description="Messages of history that the model is shown, at most."
+    )
     failure: Word = Field(
         "Sorry, something went wrong on my side and I could not answer that. Please try again.",
         description="What the room is told when a turn fails.",

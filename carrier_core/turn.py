@@ -146,9 +146,12 @@ class Turn:
     # --- what hooks may ask ---
 
     async def history(self, limit: int | None = None) -> tuple[Memory, ...]:
-        """The last messages of the room before this one, oldest first; the agent's ``conversation_length`` of them."""
+        """The last messages of the room before this one, oldest first: ``limit`` of them, or, without one, at most the agent's
+        ``conversation_length``, and then beginning where they did in the turns before as long as may be, so that a provider
+        finds the beginning of the prompt in its cache."""
         count = self.agent.settings.conversation_length if limit is None else limit
-        return await self._lookups.once(count, partial(self._history, count))
+        found = await self._lookups.once(count, partial(self._history, count))
+        return found if limit is not None or len(found) < count else steady(found)
 
     async def recall(
         self, text: str, *, kinds: Iterable[MemoryKind] = (), limit: int | None = None, exclude: Iterable[str] = ()
@@ -382,6 +385,14 @@ class Turn:
 
     def _report(self, failure: Failure) -> None:
         self.agent.host.failed(failure, agent=self.agent.name, room=self.room.id, turn=self.id)
+
+
+def steady(lines: tuple[Memory, ...]) -> tuple[Memory, ...]:
+    """The lines without some of the oldest, a quarter of them at most: from the one with the lowest id on. Ids are as good as
+    drawn by lot, so while new lines come in at the end the same one stays the lowest for some turns, and no state is needed."""
+    oldest = lines[: len(lines) // 4 + 1]
+    first = min(range(len(oldest)), key=lambda place: (oldest[place].by_agent, oldest[place].id))
+    return lines[first:]
 
 
 def joined(inbounds: list[Inbound]) -> Inbound:
