@@ -69,3 +69,9 @@ def test_what_is_sought_holds_letters_and_digits_alone(text):
         for word in sought.words:
             assert word
             assert not set(word) & set(" \0\"'*:()&|!<>_")
+
+
+def test_a_question_in_any_script_seeks_all_its_words():
+    said = "один два три четыре пять шесть"
+    assert len(read_query(f"{said}?", ()).sought) == 6
+    assert len(read_query(said, ()).sought) == BACKGROUND

@@ -25,7 +25,8 @@ _FORMS = (
     (r"\bwho am i\b", "", "name"),
 )
 """Questions whose words say little: a pattern, the word to leave out, and the one that says what is asked for."""
-_MAY_ASK = re.compile(r"[?？؟]|\b(?:what|where|when|who|whom|whose|which|why|how|tell|remind|remember|recall)\b")
+_MARK = re.compile(r"[?？؟]")  # which a plain text has not, if it has other letters than English ones
+_MAY_ASK = re.compile(r"\b(?:what|where|when|who|whom|whose|which|why|how|tell|remind|remember|recall)\b")
 _OF_SELF = frozenset(("i", "my", "me", "mine", "myself", "we", "our", "us", "im"))
 
 
@@ -72,7 +73,7 @@ def read_query(query: str, speakers: Collection[str]) -> Asked:
     said = frozenset(words)
     names = said.intersection(speakers)
     chosen = [word for word in words if word not in stop_words() and word not in names]
-    asks = _MAY_ASK.search(text) is not None
+    asks = _MARK.search(query, 0, ASKED) is not None or _MAY_ASK.search(text) is not None
     if asks:
         for pattern, less, more in _FORMS:
             if re.search(pattern, text):
