@@ -57,7 +57,7 @@ class Answer:
         finish = Finish.REFUSED if self.refused else self.finish
         begun = {} if finish is Finish.REFUSED else self._calls  # what was broken off is not carried out
         calls = tuple(
-            ActionCall(call.id or f"call-{number}", call.name, _arguments(call, faults, finish))
+            ActionCall(_mended(call.id) or f"call-{number}", _mended(call.name), _arguments(call, faults, finish))
             for number, (_, call) in enumerate(sorted(begun.items()), 1)
         )
         if calls and finish is Finish.STOP:  # which is what some services say then

@@ -77,7 +77,7 @@ class Faults:
         return ProviderError(message, reason=reason, retry_after=retry_after, remedy=remedy or self._remedies[reason])
 
     def status(
-        self, status: int, said: str, *codes: str | None, retry_after: str | None = None, remedy: str = ""
+        self, status: int, said: str, *codes: object, retry_after: str | None = None, remedy: str = ""
     ) -> ProviderError:
         """An answer with an HTTP status of failure. The first of the service's ``codes`` that is known is more exact than
         the status; ``retry_after`` is the header of that name."""
@@ -85,7 +85,7 @@ class Faults:
         what = f"answered with status {status}: {said}"
         return self.error(reason, what, remedy=remedy, retry_after=seconds_of(retry_after))
 
-    def broke_off(self, said: str, *codes: str | None, remedy: str = "") -> ProviderError:
+    def broke_off(self, said: str, *codes: object, remedy: str = "") -> ProviderError:
         """The stream itself says that the answer failed."""
         return self.error(self._coded(codes) or "server", f"broke off: {said}", remedy=remedy)
 
@@ -96,11 +96,17 @@ class Faults:
     def unreachable(self, error: BaseException) -> ProviderError:
         """There is no connection, or it broke."""
         cause = error.__cause__ or error
-        return self.error("connection", f"could not be reached, or hung up ({type(cause).__name__}: {cause})")
+        return self.error("connection", f"could not be reached, or hung up ({_named(cause)})")
 
     def unspeakable(self, error: BaseException) -> ProviderError:
         """What came back is nothing that the protocol knows."""
-        return self.error("unreadable", f"did not speak the protocol ({type(error).__name__}: {error})")
+        return self.error("unreadable", f"did not speak the protocol ({_named(error)})")
+
+    def no_stream(self, content_type: str | None, *, remedy: str = "") -> ProviderError:
+        """There was not one event in what came back with a status of success: a page, from another address than it should be."""
+        kind = (content_type or "").partition(";")[0] or "nothing"
+        what = f"answered with {kind} instead of a stream of events"
+        return self.error("unreadable", what, remedy=remedy or self._remedies["connection"])
 
     def unready(self, missing: str) -> ProviderError:
         """It lacks what it needs: ``missing`` is the sentence that says so, with the remedy."""
@@ -117,8 +123,14 @@ class Faults:
             return self.error("incomplete", f"{what}: they were cut at the token limit", remedy="Raise `max_tokens`.")
         return self.error("unreadable", f"{what}: {arguments}")
 
-    def _coded(self, codes: Iterable[str | None]) -> str:
-        return next((self._codes[code] for code in codes if code and code in self._codes), "")
+    def _coded(self, codes: Iterable[object]) -> str:
+        known = (self._codes.get(code) for code in codes if isinstance(code, str))  # of a server's JSON, whatever it is
+        return next(filter(None, known), "")
+
+
+def _named(error: BaseException) -> str:
+    said = str(error)
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def seconds_of(header: str | None) -> float | None:
@@ -133,7 +145,7 @@ def seconds_of(header: str | None) -> float | None:
 
         try:
             date = parsedate_to_datetime(header)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         seconds = (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
     return max(0.0, seconds) if math.isfinite(seconds) else None

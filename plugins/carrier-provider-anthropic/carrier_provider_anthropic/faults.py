@@ -74,8 +74,6 @@ def fault_of(error: Exception, faults: Faults) -> ProviderError:
         return faults.silent(error)
     if isinstance(error, anthropic.APIStatusError):
         return _refused(error, faults)
-    if isinstance(error.__cause__, httpx2.LocalProtocolError) and "header" in str(error.__cause__):
-        return faults.error("auth", "cannot be asked: the key has characters that no header can have")
     if isinstance(error, (anthropic.APIConnectionError, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError)):
         return faults.unreachable(error)
     if isinstance(error, (msgspec.MsgspecError, JSONDecodeError, RecursionError, UnicodeDecodeError)):

@@ -50,6 +50,7 @@ class Piece(msgspec.Struct):
     type: str = ""
     id: str | None = None
     name: str | None = None
+    input: Json = None
     text: str | None = None
     partial_json: str | None = None
     thinking: str | None = None
@@ -89,6 +90,7 @@ class Reader:
         self._tools = tools
         self._faults = faults
         self._content: dict[int, _Text | _Thought | str] = {}
+        self._whole: dict[int, Json] = {}
         self._counted = Counted(0, 0, 0, 0)
         self._stopped: str | None = None
 
@@ -122,6 +124,8 @@ class Reader:
         if block.type == "tool_use":
             self._content[index] = block.id or ""
             self._answer.add_call(index, block.id, self._tools.meant_by(block.name or ""), None)
+            if block.input:  # a server of somebody else may send all arguments at once; pieces take their place
+                self._whole[index] = block.input
         elif block.type == "text":
             self._content[index] = _Text()
             self._add(index, block)
@@ -136,6 +140,7 @@ class Reader:
             if isinstance(block, _Text):
                 block.length += len(piece.text)
         elif piece.partial_json:
+            self._whole.pop(index, None)
             self._answer.add_call(index, None, None, piece.partial_json)
         elif piece.thinking or piece.signature:
             block = self._content.get(index)
@@ -157,6 +162,8 @@ class Reader:
 
     def _end(self) -> None:
         self.ended = True
+        for index, arguments in self._whole.items():
+            self._answer.add_call(index, None, None, json.dumps(arguments))
         if self._stopped == "model_context_window_exceeded":
             raise self._faults.error("length", "came to the end of its context window in the middle of its answer")
         if self._stopped is not None:

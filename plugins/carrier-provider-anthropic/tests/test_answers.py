@@ -59,6 +59,16 @@ async def test_calls_at_one_time_that_come_in_pieces(answered, kit):
     assert pieces == ["Let me see."]
 
 
+async def test_arguments_that_come_all_at_once_are_not_lost(answered, kit):
+    """As some servers send them that speak the protocol: with the block, and without a piece."""
+    start = {"type": "tool_use", "id": "toolu_a", "name": "get_weather", "input": {"city": "Porto"}}
+    completion, _ = await answered(kit.begun(), kit.block(0, start), kit.ended("tool_use"))
+    assert [call.arguments for call in completion.calls] == [{"city": "Porto"}]
+    pieces = {"type": "input_json_delta", "partial_json": '{"city": "Faro"}'}
+    completion, _ = await answered(kit.begun(), kit.block(0, start, pieces), kit.ended("tool_use"))
+    assert [call.arguments for call in completion.calls] == [{"city": "Faro"}]
+
+
 async def test_an_empty_answer(answered, kit):
     completion, pieces = await answered(kit.begun(), kit.ended())
     assert (completion.parts, completion.calls, completion.finish, pieces) == ((), (), Finish.STOP, [])

@@ -140,11 +140,12 @@ async def test_what_comes_back_is_no_answer(failed, respond):
     assert (await failed(respond)).reason == "connection"
 
 
-@pytest.mark.parametrize("key", ["sk-ant-1\nsk-ant-2", "sk-ant-\x00secret"])
+@pytest.mark.parametrize("key", ["sk-ant-1\nsk-ant-2", "sk-ant-\x00secret", "sk-ant-ключ"])
 async def test_a_key_that_no_header_can_have(make, kit, key):
     async with wire.serve(kit.events(kit.answer("Hi"))) as server:
         error = await fault(make(server.url, api_key=key))
     assert (error.reason, server.requests) == ("auth", [])
+    assert "ANTHROPIC_API_KEY" in make(server.url, api_key=key).missing(), "so that it is told before the first call"
     assert "ANTHROPIC_API_KEY" in error.remedy
     assert "sk-ant" not in str(error)
 
@@ -310,6 +311,14 @@ async def test_the_key_is_nowhere_to_be_read(make, kit, caplog):
         told = [str(error), repr(error), repr(provider), caplog.text, *traceback.format_exception(error)]
         assert kit.key not in "\n".join(told)
         assert server.url not in caplog.text  # URLs can hold secrets too
+
+
+async def test_what_an_address_holds_is_nowhere_to_be_read(make, kit):
+    async with wire.serve(wire.status(500, kit.failure("api_error", "No hunter2 here."))) as server:
+        error = await fault(make(server.url.replace("http://", "http://ana:hunter2@")))
+    assert len(server.requests) == 1
+    assert "hunter2" not in str(error)
+    assert server.url in error.message
 
 
 async def test_what_a_service_says_is_cut_to_a_line(failed, kit):

@@ -74,6 +74,6 @@ async def test_its_connections_are_closed_when_the_host_stops(kit):
     async with wire.serve(kit.events(kit.answer("Hi"))) as server, running(server.url) as host:
         await host.ask("Hello!")
         (provider,) = (entry.thing for entry in host.host.plugins.all(Provider) if entry.thing.name == "anthropic")
-        client = provider._client
+        client = provider._connection.client
         assert not client.is_closed()
     assert client.is_closed()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import anyio
 import pytest
 from pydantic import ValidationError
 
 from carrier_core import Part, Prompt, PromptMessage, ProviderError
+from carrier_core.testing import wire
 from carrier_provider_anthropic import Settings, register_providers
 from carrier_provider_anthropic.models import DEFAULT_MODELS
 from carrier_provider_anthropic.provider import AnthropicProvider
@@ -55,7 +58,24 @@ def test_a_wrong_setting_is_refused(wrong):
 
 
 def test_the_key_is_hidden():
-    assert "sk-secret" not in repr(Settings(api_key="sk-secret"))
+    settings = Settings(api_key="sk-secret")
+    assert "sk-secret" not in repr(settings)
+    assert "sk-secret" not in repr(vars(register_providers(settings)))
+
+
+@pytest.mark.anyio
+async def test_the_client_is_made_beside_the_loop(make, kit, monkeypatch):
+    """To import the SDK and the certificates would stop every room."""
+    threads, made = [], AnthropicProvider._open
+    monkeypatch.setattr(
+        AnthropicProvider, "_open", lambda provider: threads.append(threading.get_ident()) or made(provider)
+    )
+    async with wire.serve(kit.events(kit.answer("Hi"))) as server, anyio.create_task_group() as group:
+        provider = make(server.url)
+        for _ in range(3):
+            group.start_soon(provider.generate, kit.hello, "claude-test", lambda piece: None)
+    assert len(threads) == 1
+    assert threads[0] != threading.get_ident()
 
 
 def test_the_readme_tells_every_setting():

@@ -59,14 +59,21 @@ async def ask(
     )
 
 
+def prepare(client: AsyncOpenAI) -> None:
+    """Have the SDK import what it needs for the first answer. This is called in a thread."""
+    _ = client.chat.completions
+
+
 class Reading:
     """Takes what each chunk of the stream brings."""
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
+        self._calls: dict[int, tuple[int, str]] = {}  # by the server's index: the number of a call, and its id
+        self._count = 0
 
-    def take(self, chunk: ChatCompletionChunk) -> None:
-        """One chunk."""
+    def take(self, chunk: ChatCompletionChunk) -> bool:
+        """One chunk. True if it was the last one that matters: usage comes after the reason to finish, or with it."""
         answer = self._answer
         if chunk.usage is not None:
             told = chunk.usage
@@ -81,9 +88,20 @@ class Reading:
                 for call in delta.tool_calls or ():
                     function = call.function
                     name, written = (function.name, function.arguments) if function else (None, None)
-                    answer.add_call(call.index or 0, call.id, name, written)
+                    answer.add_call(self._number(call.index or 0, call.id, name), call.id, name, written)
             if choice.finish_reason:
                 answer.finish = FINISH.get(choice.finish_reason, Finish.UNKNOWN)
+        return chunk.usage is not None and answer.finish is not None
+
+    def _number(self, index: int, id: str | None, name: str | None) -> int:
+        """Which call a piece belongs to. Some servers give all calls of an answer one index, or none: a name with another id
+        begins another call. An id alone does not: others make up a new one for every piece."""
+        number, known = self._calls.get(index, (-1, ""))
+        if number < 0 or (name and id and known and id != known):
+            number = self._count
+            self._count += 1
+            self._calls[index] = (number, id or "")
+        return number
 
 
 def _system_first(messages: tuple[PromptMessage, ...]) -> tuple[PromptMessage, ...]:

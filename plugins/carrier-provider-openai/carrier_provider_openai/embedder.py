@@ -33,6 +33,7 @@ class OpenAIEmbedder(Embedder):
         self.name = f"{server.name}/{model}"
         self.dimension = dimension
         self._server = server
+        self._server.prepare = _prepare
         self._model = model
         self.shorten = shorten
 
@@ -68,6 +69,11 @@ class OpenAIEmbedder(Embedder):
             what = f"made vectors of {wrong} numbers, and not of {self.dimension}"
             raise faults.error("unreadable", what, remedy=f"Set `dimensions = {wrong}`.")
         return vectors
+
+
+def _prepare(client: AsyncOpenAI) -> None:
+    """Have the SDK import what it needs. This is called in a thread."""
+    _ = client.embeddings
 
 
 def _batches(texts: tuple[str, ...]) -> Iterator[list[str]]:

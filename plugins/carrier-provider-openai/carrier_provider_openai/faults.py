@@ -44,10 +44,6 @@ class BrokenOff(Exception):
         self.code = code
 
 
-class NoStream(Exception):
-    """There was not one event in what came back."""
-
-
 def fault_of(error: Exception, faults: Faults, section: str) -> ProviderError:
     """What an exception means that a call ended with. ``section`` is the server's, for remedies."""
     import httpx2
@@ -59,9 +55,6 @@ def fault_of(error: Exception, faults: Faults, section: str) -> ProviderError:
         return faults.silent(error)
     if isinstance(error, BrokenOff):
         return faults.broke_off(str(error), _code(error.code, str(error)))
-    if isinstance(error, NoStream):
-        remedy = f"Check `base_url` in [{section}]: it ends in `/v1` with most servers."
-        return faults.error("unreadable", str(error), remedy=remedy)
     if isinstance(error, openai.APIStatusError):
         return _status(error, faults, section)
     if isinstance(error, (openai.APIConnectionError, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError)):

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from carrier_core import Completion, Prompt, Provider
-from carrier_core.providing import Answer, Patience
-from carrier_provider_openai.faults import NoStream
+from carrier_core.providing import Answer, Faults, Patience, read_out
 from carrier_provider_openai.server import NAME, Server
 
 if TYPE_CHECKING:
@@ -39,10 +38,11 @@ class OpenAIProvider(Provider):
         own = DEFAULT_MODELS if server.is_openai or server.name == NAME else {}
         self.name = server.name
         self.models = {**own, **(models or {})}
-        self.billed_as = "openai" if server.is_openai else ""
+        self.billed_as = server.billed_as
         self.free = free
         self.api = ("responses" if server.is_openai else "chat") if api == "auto" else api
         self._server = server
+        self._server.prepare = self._prepare
         self._images = images
 
     def missing(self) -> str:
@@ -60,27 +60,37 @@ class OpenAIProvider(Provider):
             is_openai, images = self._server.is_openai, self._images
             if self.api == "responses":
                 events = await responses.ask(client, prompt, model, is_openai=is_openai, images=images)
-                await _listen(events, responses.Reading(answer, self.name, model).take, patience)
+                await self._listen(events, responses.Reading(answer, self.name, model).take, patience, faults)
             else:
                 chunks = await chat.ask(client, prompt, model, is_openai=is_openai, images=images)
-                await _listen(chunks, chat.Reading(answer).take, patience)
+                await self._listen(chunks, chat.Reading(answer).take, patience, faults)
 
         await self._server.call(faults, ask)
         return answer.completion(self.name, model, faults)
+
+    def _prepare(self, client: AsyncOpenAI) -> None:
+        from carrier_provider_openai import chat, responses
+
+        (responses if self.api == "responses" else chat).prepare(client)
 
     async def close(self) -> None:
         """Close the connections; the next call opens new ones."""
         await self._server.close()
 
-
-async def _listen(stream: AsyncStream[Event], take: Callable[[Event], None], patience: Patience) -> None:
-    """Read a stream to its end."""
-    heard = False
-    async with stream:
-        async for event in stream:
-            heard = True
-            patience.heard()
-            take(event)
-    if not heard:
-        kind = stream.response.headers.get("content-type", "").partition(";")[0] or "nothing"
-        raise NoStream(f"answered with {kind} instead of a stream of events")
+    async def _listen(
+        self, stream: AsyncStream[Event], take: Callable[[Event], bool], patience: Patience, faults: Faults
+    ) -> None:
+        """Read a stream until ``take`` says that the answer is complete, or to its end."""
+        heard = complete = False
+        async with stream:
+            events = aiter(stream)
+            async for event in events:
+                heard = True
+                patience.heard()
+                complete = take(event)
+                if complete:
+                    break
+            if complete:
+                await read_out(events)
+        if not heard:
+            raise self._server.no_stream(stream.response.headers.get("content-type"), faults)

@@ -5,8 +5,10 @@ Its current models take no tools through Chat Completions unless their reasoning
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
 
 from carrier_core import Finish, Json, Prompt, PromptMessage
 from carrier_core.providing import Answer
@@ -27,6 +29,18 @@ if TYPE_CHECKING:
         ResponseStreamEvent,
         ResponseTextConfigParam,
     )
+
+# Of the kinds that come in every answer; what is in them does not matter.
+_ITEMS: tuple[dict[str, Json], ...] = (
+    {"type": "reasoning", "id": "", "summary": []},
+    {
+        "type": "message",
+        "id": "",
+        "role": "assistant",
+        "content": [{"type": "output_text", "text": "", "annotations": []}],
+    },
+    {"type": "function_call", "call_id": "", "name": "", "arguments": ""},
+)
 
 FINISH = {"max_output_tokens": Finish.LENGTH, "content_filter": Finish.REFUSED}
 
@@ -54,6 +68,35 @@ async def ask(
     )
 
 
+def prepare(client: AsyncOpenAI) -> None:
+    """Have the SDK make the types of its events. It would do so with the first one, for most of a second, in which no other
+    room could go on; this is called in a thread."""
+    import httpx2
+    from openai import Stream
+    from openai.types.responses import ResponseStreamEvent
+
+    _ = client.responses  # which it imports then
+    tools = [{"type": "function", "name": "", "parameters": {}}]
+    response = {
+        "output": _ITEMS,
+        "tools": tools,
+        "tool_choice": "auto",
+        "text": {"format": {"type": "text"}},
+        "usage": {},
+    }
+    items = [{"type": "response.output_item.done", "item": item} for item in _ITEMS]
+    events = [{"type": "response.output_text.delta"}, *items, {"type": "response.completed", "response": response}]
+    content = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+    with suppress(Exception):  # without it the first answer is a little later, and that is all
+        stream: Stream[object] = Stream(
+            cast_to=cast("Any", ResponseStreamEvent),
+            response=httpx2.Response(200, content=content.encode()),
+            client=cast("Any", client),
+        )
+        for _event in stream:
+            pass
+
+
 class Reading:
     """Takes what each event of the stream brings."""
 
@@ -63,19 +106,21 @@ class Reading:
         self._calls = 0
         self._speaking: int | None = None
 
-    def take(self, event: ResponseStreamEvent) -> None:
-        """One event."""
+    def take(self, event: ResponseStreamEvent) -> bool:
+        """One event. True if it was the last one that matters."""
         if event.type == "response.output_text.delta" or event.type == "response.refusal.delta":
             self._say(event.output_index, event.delta)
         elif event.type == "response.output_item.done":
             self._item(event.item)
         elif event.type == "response.completed" or event.type == "response.incomplete":
             self._end(event.response)
+            return True
         elif event.type == "response.failed":
             error = event.response.error
             raise BrokenOff(error.code if error else None, error.message if error else None)
         elif event.type == "error":
             raise BrokenOff(event.code, event.message)
+        return False
 
     def _say(self, index: int, piece: str) -> None:
         if self._speaking is not None and index != self._speaking:

@@ -157,6 +157,23 @@ async def test_calls_that_come_in_pieces(connect, ask, chat):
     assert completion.finish is Finish.CALLS
 
 
+@pytest.mark.parametrize("index", [{"index": 0}, {}], ids=["one index", "no index"])
+async def test_calls_that_share_an_index_are_kept_apart(connect, ask, chat, index):
+    """As some servers send them; each call whole, or its arguments in a piece that has another id, or none."""
+    deltas = [
+        {"tool_calls": [{**index, "id": "a", "function": {"name": "one", "arguments": '{"x": 1}'}}]},
+        {"tool_calls": [{**index, "id": "b", "function": {"name": "one", "arguments": '{"x"'}}]},
+        {"tool_calls": [{**index, "id": "of this piece", "function": {"arguments": ": 2"}}]},
+        {"tool_calls": [{**index, "id": "b", "function": {"name": "one", "arguments": "}"}}]},
+    ]
+    async with serve(events(*map(chat.chunk, deltas), *chat.end("calls"))) as server:
+        completion = await ask(connect(server.url))
+    assert [(call.id, call.name, call.arguments) for call in completion.calls] == [
+        ("a", "one", {"x": 1}),
+        ("b", "one", {"x": 2}),
+    ]
+
+
 @pytest.mark.parametrize("usage", [{}, {"prompt_tokens": "many", "completion_tokens": None}, {"prompt_tokens": -1}])
 async def test_a_usage_that_is_none_counts_nothing(connect, ask, chat, usage):
     async with serve(events(chat.chunk({}, "stop"), chat.bare(usage=usage))) as server:

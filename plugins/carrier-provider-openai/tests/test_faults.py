@@ -49,6 +49,7 @@ def fails(ask):
         (400, {"message": "The maximum context length is 4096 tokens.", "code": 400}, "length"),
         (400, {"message": "Not this.", "code": "content_filter"}, "refused"),
         (400, {"message": "Unknown parameter."}, "invalid"),
+        (400, {"message": "Unknown parameter.", "type": ["no", "text"]}, "invalid"),
         (401, {"message": "Wrong key."}, "auth"),
         (403, {"message": "Not you."}, "auth"),
         (404, {"message": "No such model.", "code": "model_not_found"}, "invalid"),
@@ -211,6 +212,7 @@ async def test_an_answer_that_does_not_end_is_given_up(connect, fails, protocol)
 
 async def test_a_stream_that_is_cut_anywhere_is_no_answer(connect, fails, protocol):
     whole = streamed(protocol.text("It is "), protocol.text("🌊"), protocol.call('{"x": 1}'), *protocol.end("calls"))
+    said = whole.rindex(b"}") + 1  # where all is said
     cuts = count()
 
     async def cut(exchange):
@@ -218,7 +220,7 @@ async def test_a_stream_that_is_cut_anywhere_is_no_answer(connect, fails, protoc
 
     async with serve(cut) as server:
         provider = connect(server.url, api=protocol.api)
-        reasons = {place: (await fails(provider)).reason for place in range(len(whole))}
+        reasons = {place: (await fails(provider)).reason for place in range(said)}
     assert {*reasons.values()} == {"connection"}
 
 
@@ -251,6 +253,13 @@ async def test_a_connection_that_breaks_once_all_is_said_loses_nothing(connect, 
     whole = streamed(chat.text("Hi"), *chat.end(), "[DONE]")
     async with serve(raw(whole.removesuffix(b"0\r\n\r\n"))) as server:
         assert (await ask(connect(server.url))).text == "Hi"
+
+
+@pytest.mark.parametrize("end", ["cut", "hang"])
+async def test_what_comes_after_the_end_is_not_waited_for(connect, ask, protocol, end):
+    async with serve(events(protocol.text("Hi"), *protocol.end(), end=end)) as server:
+        completion = await ask(connect(server.url, api=protocol.api, pause=5.0))
+    assert (completion.text, completion.usage.input) == ("Hi", 9)
 
 
 @pytest.mark.parametrize("page", [{"choices": []}, "<html>Welcome!</html>", None])

@@ -48,4 +48,4 @@ async def test_a_second_server_answers_where_the_first_does_not(chat):
     assert [request["model"] for request in second.requests if "messages" in request] == ["qwen3"]
     ours = [each.thing for each in things if each.plugin == "carrier-provider-openai"]
     assert [each.name for each in ours] == ["openai", "ollama", "ollama/nomic"]
-    assert [each._server._client for each in ours] == [None] * 3, "connections are left open"
+    assert [each._server._connection.client for each in ours] == [None] * 3, "connections are left open"

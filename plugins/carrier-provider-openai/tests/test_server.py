@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import anyio
 import anyio.from_thread
 import pytest
 
 from carrier_core import ProviderError
-from carrier_core.testing.wire import events, hang, serve, status
+from carrier_core.testing.wire import events, hang, serve, status, streamed
 from carrier_provider_openai.provider import OpenAIProvider
 from carrier_provider_openai.server import Server
 
@@ -17,6 +20,8 @@ from carrier_provider_openai.server import Server
     [
         ("", "auto", "responses"),
         ("https://api.openai.com/v1", "auto", "responses"),
+        ("https://eu.api.openai.com/v1", "auto", "responses"),
+        ("https://api.openai.com.example/v1", "auto", "chat"),
         ("http://127.0.0.1:1/v1", "auto", "chat"),
         ("http://127.0.0.1:1/v1", "responses", "responses"),
         ("", "chat", "chat"),
@@ -27,7 +32,13 @@ def test_responses_are_for_openai_itself(base_url, api, used):
 
 
 @pytest.mark.parametrize(
-    ("base_url", "billed_as"), [("", "openai"), ("https://api.openai.com/v1", "openai"), ("http://127.0.0.1:1/v1", "")]
+    ("base_url", "billed_as"),
+    [
+        ("", "openai"),
+        ("https://api.openai.com/v1", "openai"),
+        ("https://eu.api.openai.com/v1", ""),
+        ("http://127.0.0.1:1/v1", ""),
+    ],
 )
 def test_only_what_openai_does_has_its_prices(base_url, billed_as):
     assert OpenAIProvider(Server(base_url=base_url)).billed_as == billed_as
@@ -96,6 +107,36 @@ async def test_closing_waits_for_a_client_that_is_being_made(connect, ask, monke
 
 
 @pytest.mark.anyio
+async def test_connections_are_used_again(connect, ask, protocol):
+    """Because every stream is read to its end."""
+    answer = streamed(protocol.text("Hi"), *protocol.end()).replace(b"Connection: close\r\n", b"")
+    connections = 0
+
+    async def talk(stream):
+        nonlocal connections
+        connections += 1
+        async with stream:
+            try:
+                while True:
+                    got = b""
+                    while not got.endswith(b"}"):
+                        got += await stream.receive()
+                    await stream.send(answer)
+            except (anyio.EndOfStream, anyio.BrokenResourceError):
+                pass
+
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener, anyio.create_task_group() as group:
+        group.start_soon(listener.serve, talk)
+        port = listener.extra(anyio.abc.SocketAttribute.local_port)
+        provider = connect(f"http://127.0.0.1:{port}", api=protocol.api)
+        for _ in range(3):
+            assert (await ask(provider)).text == "Hi"
+        await provider.close()
+        group.cancel_scope.cancel()
+    assert connections == 1
+
+
+@pytest.mark.anyio
 async def test_a_call_that_fails_leaves_the_next_one_alone(connect, ask, chat):
     answers = [status(500), events(chat.text("Hi"), *chat.end())]
 
@@ -107,3 +148,35 @@ async def test_a_call_that_fails_leaves_the_next_one_alone(connect, ask, chat):
         with pytest.raises(ProviderError):
             await ask(provider)
         assert (await ask(provider)).text == "Hi"
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+def test_nothing_is_left_for_the_first_answer_to_import_or_to_make(api):
+    """Both would stop every room, for most of a second. Shown by what a process has before it and after."""
+    code = f"""
+import sys, anyio
+from carrier_core import Part, Prompt, PromptMessage
+from carrier_core.testing.wire import events, serve
+from carrier_provider_openai.provider import OpenAIProvider
+from carrier_provider_openai.server import Server
+
+ENDS = {{
+    "chat": {{"choices": [{{"index": 0, "delta": {{"content": "Hi"}}, "finish_reason": "stop"}}]}},
+    "responses": {{"type": "response.completed", "response": {{"status": "completed"}}}},
+}}
+
+async def main():
+    async with serve(events(ENDS["{api}"])) as server:
+        provider = OpenAIProvider(Server(base_url=server.url, key="k"), api="{api}")
+        await provider._server._connection.open()
+        from openai.types.responses import Response, ResponseCompletedEvent
+        made = [Response.__pydantic_complete__, ResponseCompletedEvent.__pydantic_complete__]
+        before = set(sys.modules)
+        await provider.generate(Prompt((PromptMessage("user", (Part("hi"),)),)), "m", lambda piece: None)
+        print(sorted(set(sys.modules) - before), made == [True] * 2)
+        await provider.close()
+
+anyio.run(main)
+"""
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.strip() == f"[] {api == 'responses'}"

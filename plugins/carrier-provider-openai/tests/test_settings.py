@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -102,6 +103,12 @@ def test_keys_are_hidden():
     settings = Settings(api_key="sk-secret", servers={"groq": {**OLLAMA, "api_key": "sk-secret"}})
     assert "sk-secret" not in repr(settings)
     assert "sk-secret" not in repr([vars(each) for each in register_providers(settings)])
+
+
+def test_the_readme_tells_every_setting():
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    assert [name for name in Settings.model_fields if f"| `{name}` |" not in readme] == []
+    assert [model for model in DEFAULT_MODELS.values() if model not in readme] == []
 
 
 def test_the_sdk_is_not_imported_with_the_plugin():
