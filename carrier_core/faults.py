@@ -234,7 +234,7 @@ def _kind(value: object) -> str:
 
 
 def _text(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = json.dumps(value, ensure_ascii=False, default=str, skipkeys=True)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -98,7 +98,10 @@ async def script_of(journal: Journal, record: TurnRecord) -> Script:
     return Script(tuple(rounds), tuple(left))
 
 
-_NOT_KEPT = "its prompt was not kept (older releases did not, and a turn that a crash cut off at its end has no trace)."
+_NOT_KEPT = (
+    "its prompt was not kept (older releases did not; of a turn that was stopped while it waited, or that a crash cut off at "
+    "its end, there is none)."
+)
 _GONE = "{} is gone, removed by a rule of retention or because a person was forgotten."
 _OF_A_PLUGIN = "a plugin asked this, and its prompt is not kept."
 

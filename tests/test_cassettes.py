@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -398,6 +399,43 @@ async def test_secrets_are_not_kept_wherever_they_appear(file):
         assert all(harmless.encode() in each for each in replayed)
     assert b"Wrong key [scrubbed] of [scrubbed], in [scrubbed]." in replayed[0]
     assert b"Wrong key [scrubbed] of [scrubbed], in [scrubbed]." in replayed[1]
+
+
+async def test_what_authorises_is_taken_out_of_bodies_wherever_in_a_request_it_stands(file):
+    """In the query of its address, or as one of several cookies; what only looks a little like it stays."""
+    head = "Cookie: session=abcdefgh; id=12345678\r\n"
+    path = "/v1/say?api_key=only-in-the-query&max_tokens=16000000&keywords=old-bridges&sig=signed-in-query"
+    body = {"texts": ["only-in-the-query", "abcdefgh", "signed-in-query"], "about": "old-bridges", "most": 16000000}
+    answer = "Hello only-in-the-query, abcdefgh of 12345678!"
+    respond = wire.status(200, answer, set_cookie="track=me-wherever-i-go; Max-Age=16000000; HttpOnly")
+    _, replayed = await both(file, respond, lambda url: said(url, body, head=head, path=path))
+    kept = file.read_text()
+    for secret in ("only-in-the-query", "abcdefgh", "12345678", "signed-in-query"):
+        assert secret not in kept
+    [exchange] = json.loads(kept)["exchanges"]
+    assert exchange["request"]["path"].endswith("&max_tokens=16000000&keywords=old-bridges&sig=[scrubbed]")
+    assert exchange["request"]["body"] == {"texts": ["[scrubbed]"] * 3, "about": "old-bridges", "most": 16000000}
+    assert body_of(replayed) == b"Hello [scrubbed], [scrubbed] of [scrubbed]!"
+
+
+async def test_a_secret_may_be_a_number_or_stand_in_json_within_a_text(file):
+    secret = 'Ana "Porto" Silva'
+    body = {"account": 7700112233, "items": [7700112233, 7, True, None], "arguments": json.dumps({"name": secret})}
+    _, replayed = await both(file, wire.status(200, "ok"), lambda url: said(url, body), scrub=["7700112233", secret])
+    assert body_of(replayed) == b"ok"
+    [exchange] = json.loads(file.read_text())["exchanges"]
+    assert exchange["request"]["body"] == {
+        "account": "[scrubbed]",
+        "items": ["[scrubbed]", 7, True, None],
+        "arguments": '{"name": "[scrubbed]"}',
+    }
+
+
+async def test_an_answer_that_is_compressed_all_the_same_can_be_read_when_it_is_replayed(file):
+    packed = gzip.compress(b"Hello.")
+    _, replayed = await both(file, wire.status(200, packed, content_encoding="gzip"), lambda url: said(url, SAY))
+    assert b"content-encoding: gzip\r\n" in replayed
+    assert gzip.decompress(body_of(replayed)) == b"Hello."
 
 
 async def test_what_is_scrubbed_may_be_another_value_when_it_is_replayed(file):

@@ -200,6 +200,15 @@ def test_wrong_usage_is_64(carrierd: Carrierd, args: list[str], said: str) -> No
     assert said in err
 
 
+@pytest.mark.parametrize("name", ["config", "nowhere/figures.json"])
+def test_where_figures_cannot_be_written_nothing_is_played(carrierd: Carrierd, folder: Path, name: str) -> None:
+    for what in (("run", "good.scenario.toml", "--keep", "kept"), ("measure",)):
+        code, out, err = carrierd("scenario", *what, "--metrics", name)
+        assert (code, out) == (64, "")
+        assert f"The figures cannot be written to {name}." in err
+    assert not (folder / "kept").exists()
+
+
 def test_scenarios_of_other_agents_only_are_nothing_to_play(carrierd: Carrierd, folder: Path) -> None:
     (folder / "wren.scenario.toml").write_text(GOOD.replace('"good"', '"good"\nagent = "wren"'))
     code, _, err = carrierd("scenario", "run", "wren.scenario.toml", "--agent", "robin")

@@ -570,6 +570,20 @@ async def test_the_prompts_of_a_turn_that_another_process_ended_are_kept() -> No
 
 
 @pytest_anyio
+async def test_a_turn_that_was_stopped_while_it_waited_is_told() -> None:
+    provider = EchoProvider()
+    async with running_host([Waiting], provider=provider) as running:
+        provider.then(waits())
+        turn = (await running.client.say("main", "Ana", "go on")).heard[0].turn
+        await running.client.replies(1)
+        await running.client.stop("main", "Ana", turn=turn)
+        await running.host.rooms.idle()
+        assert (await running.last()).outcome.status == "stopped"
+        with pytest.raises(CarrierError, match=r"generate/1: its prompt was not kept \(.*stopped while it waited"):
+            await script(running)
+
+
+@pytest_anyio
 async def test_a_turn_that_asked_no_model_is_told() -> None:
     class Deaf:
         @impl(tryfirst=True)

@@ -146,7 +146,8 @@ class Judge(Provider):
         else:
             word = "5" if good else "2"
             told = {"reason": f"{lines} lines", "score": int(word)}
-        text = {"json": json.dumps(told), "words": f"{word.upper()}, I say.", "mute": "Hmm."}.get(model, word)
+        floating = json.dumps(told | {"score": float(told.get("score", 0))})
+        text = {"json": json.dumps(told), "floating": floating, "words": f"{word.upper()}, I say.", "mute": "Hmm."}.get(model, word)
         return Completion((Part(text),), usage=usage, provider="judge", model=model)
 
 
@@ -305,6 +306,8 @@ def test_toml_yaml_and_json_say_the_same(project):
         ('status = "replied"', 'status = "replid"', 18, 'must be "replied", "silent"'),
         ('status = "replied"', 'status = "silent"', 17, "`contains` wants words"),
         ("'h.llo'", "'h('", 21, "'h(' is no regular expression: missing )"),
+        ("'h.llo'", "'h{99999999999}'", 21, "is no regular expression: the repetition number is too large"),
+        ("'h.llo'", "'[[h]'", 21, "is no regular expression: Possible nested set"),
         ('to = "an?a"', 'to = "*"', 25, "is no regular expression"),
         ("min_characters = 1", "min_characters = -1", 23, "must be at least 0, not -1"),
         ("max_rounds = 2", "max_rounds = 0", 30, "must be more than 0"),
@@ -340,6 +343,12 @@ def test_a_name_is_given_once_and_a_list_is_not_empty(project):
     again = '[[scenarios]]\nname = "a"\nmessages = [{ say = "x" }]\n'
     [fault] = project.file(f"version = 1\n{again}{again}").faults
     assert (fault.line, "Two scenarios are called 'a'" in fault.message) == (6, True)
+
+
+def test_yaml_that_has_more_than_tables_lists_and_values_gives_faults_too(tmp_path):
+    path = tmp_path / "odd.scenario.yaml"
+    path.write_text("version: 1\nscenarios:\n- name: a\n  people: !!pairs [2027-01-31: { 2027-01-31: 1 }]\n")
+    assert {fault.line for fault in ScenarioFile(path).faults} == {3, 4}
 
 
 def test_a_file_that_is_not_there_is_a_fault(tmp_path):
@@ -647,6 +656,21 @@ def test_cases_have_names_of_their_own(project):
     assert len({(case.number, case.id) for case in found}) == len(found)
 
 
+def test_who_is_named_twice_plays_once(project):
+    found = cases(project, agents=("robin", "robin"), models=("a/b", "c/d", "a/b"))
+    assert found == [("any", "robin", "a/b", 1), ("any", "robin", "c/d", 1)]
+
+
+async def test_every_case_has_a_store_of_its_own_that_is_kept(project):
+    """Also where the name of a model ends as the number of a run does."""
+    found = plan(project.config, (project.file(TWO),), models=("scripted/a", "scripted/a-2"), runs=2)
+    results = await play_all(
+        project.config, [case for case in found if case.number == 0], Way(keep=project.folder / "k")
+    )
+    assert [result.error for result in results] == [""] * 4
+    assert len({result.state for result in results}) == 4
+
+
 def test_an_agent_that_there_is_not_is_told(project):
     with pytest.raises(CarrierError, match=r"no agent finch\. There are: robin, wren"):
         cases(project, agents=("finch",))
@@ -769,8 +793,9 @@ def test_a_question_without_a_judge_is_a_fault_on_its_line(project):
 
 async def test_a_judge_gives_scores(project):
     project.plugin("judges", JUDGES)
-    way = Way(judge="judge", score=True)
-    assert [(await project.said(text, way=way)).tried[0].score for text in ("weather", "hello")] == [5, 2]
+    for model in ("judge", "judge/words", "judge/floating"):
+        way = Way(judge=model, score=True)
+        assert [(await project.said(text, way=way)).tried[0].score for text in ("weather", "hello")] == [5, 2]
     assert (await project.said("a broken one", way=way)).tried[0].score is None
 
 

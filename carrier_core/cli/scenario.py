@@ -63,6 +63,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def act(args: argparse.Namespace) -> int:
     """Run, measure or compare."""
+    if args.what != "compare":
+        _check_writable(args.metrics)
     with single():
         return {"run": _run, "measure": _measure, "compare": _compare}[args.what](args)
 
@@ -103,8 +105,8 @@ def _run(args: argparse.Namespace) -> int:
     check_judged(cases, way)
     told = _progress if sys.stderr.isatty() and not args.json else None
     results = anyio.run(lambda: play_all(config, cases, way, at_once=args.jobs, told=told))
-    _write(args.metrics, _metrics_of(results, _judges(args.judge, files), files))
     _show(results, as_json=args.json)
+    _write(args.metrics, _metrics_of(results, _judges(args.judge, files), files))
     return 0 if all(result.ok for result in results) else 1
 
 
@@ -175,6 +177,14 @@ def _metrics(conversations: Sequence[Conversation], judge: str, rubric: str) -> 
     from carrier_core.scenarios.metrics import Metrics
 
     return Metrics(tuple(conversations), time.time(), judge, make_id(rubric) if judge else "")
+
+
+def _check_writable(name: str | None) -> None:
+    """Before any model is asked: what was paid for is not to be lost at the end."""
+    if name is not None and (Path(name).is_dir() or not Path(name).parent.is_dir()):
+        raise _usage(
+            f"The figures cannot be written to {name}.", "Name a file for --metrics, in a folder that is there."
+        )
 
 
 def _write(name: str | None, metrics: Metrics) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
@@ -56,8 +57,9 @@ def _calls(given: object) -> object:
 
 def _pattern(text: str) -> str:
     try:
-        re.compile(text)
-    except re.error as error:
+        with warnings.catch_warnings(action="error"):  # what a later Python understands otherwise
+            re.compile(text)
+    except (re.error, OverflowError, RecursionError, Warning) as error:
         raise ValueError(f"{text!r} is no regular expression: {error}") from None
     return text
 
@@ -229,7 +231,7 @@ def _validated(document: Document, location: Location) -> tuple[Content | None, 
         message = f"{given}; version {VERSION} is understood."
         return None, [location.fault(("version",), message, f"Write `version = {VERSION}` at its top.")]
     try:  # as JSON, where pydantic is strict about types and still makes tuples of lists
-        return Content.model_validate_json(json.dumps(document.data, default=str), strict=True), []
+        return Content.model_validate_json(json.dumps(document.data, default=str, skipkeys=True), strict=True), []
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
     return None, translate(details, Place(Content), document.data, location)

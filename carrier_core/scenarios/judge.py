@@ -63,7 +63,7 @@ class Judge:
         """How good a reply is by the rubric, from 1 to 5, and why. CarrierError if there is no answer."""
         number: dict[str, Json] = {"type": "integer", "enum": [*range(_LEAST, _MOST + 1)]}
         found, reason, answer = await self._ask(_SCORE + self.rubric, _material(conversation, reply), "score", number)
-        text = str(found) if found is not None else _first(r"([1-5])\b", answer)
+        text = _first(r"([1-5])\b", answer) if found is None else str(found).removesuffix(".0")
         if text not in ("1", "2", "3", "4", "5"):
             raise CarrierError(f"The judge {self.model} gave no score from 1 to 5: {answer[:200]!r}.")
         return int(text), reason

@@ -128,11 +128,11 @@ def plan(
                 where = ("scenarios", number, "agent")
                 raise file.fault(where, f"There is no agent {scenario.agent}.", f"There are: {', '.join(there)}.")
             wanted = agents or (scenario.agent or there[0],)
-            playing = [agent for agent in wanted if scenario.agent in (None, agent)]
+            playing = [agent for agent in dict.fromkeys(wanted) if scenario.agent in (None, agent)]
             cases += [
                 Case(file, number, agent, model, run)
                 for agent in playing
-                for model in models or ("",)
+                for model in dict.fromkeys(models or ("",))
                 for run in range(1, runs + 1)
             ]
     return tuple(cases)
@@ -179,7 +179,7 @@ async def play(config: Config, case: Case, way: Way) -> Result:
     result = Result(scenario.name, str(case.file.path), case.line, case.agent, case.model, case.run)
     folder = None
     if way.keep is not None:
-        folder = way.keep / make_id(str(case.file.path), scenario.name, case.id)[:12]
+        folder = way.keep / make_id(str(case.file.path), scenario.name, case.agent, case.model, str(case.run))[:12]
         result = msgspec.structs.replace(result, state=str(folder))
     tried: list[Tried] = []
     judging = Usage()

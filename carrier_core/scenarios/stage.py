@@ -112,7 +112,7 @@ async def staged(
 
 def find_provider(plugins: Plugins, name: str) -> Registered | None:
     """The provider of this name."""
-    return next((entry for entry in plugins.all(Provider) if getattr(entry.thing, "name", "") == name), None)
+    return plugins.things[Provider].get(name)
 
 
 def check_models(plugins: Plugins, models: tuple[str, ...]) -> None:

@@ -56,8 +56,8 @@ async def cassette(
 
     Where there is no file, or with ``record``, everything is forwarded, over TLS to an ``https`` address, each piece of an
     answer as it arrives; the file is written when the block ends without an error. ``scrub`` are values that must not be in
-    it; they are left out of what is compared as well. One that a service sends in pieces, a few letters in each event, is not
-    found. ``tls`` is for a service with a certificate of one's own.
+    it; they are left out of what is compared as well. One that a service sends in pieces, a few letters in each event, or
+    compressed though it is asked not to, is not found. ``tls`` is for a service with a certificate of one's own.
 
     FileNotFoundError where there is neither a file nor a service; ConnectionError if the service cannot be reached.
     """

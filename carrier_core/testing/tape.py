@@ -15,7 +15,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 import msgspec
 
@@ -26,9 +26,14 @@ VERSION = 1
 SCRUBBED = "[scrubbed]"
 """What stands where a secret was."""
 
-_KEPT = re.compile(r"(?i)content-type|date|retry-after(-ms)?|x-should-retry|.*-version|.*request-id|.*ratelimit.*")
-_TELLING = re.compile(r"(?i).*(authoriz|cookie|key|token|secret|organi[sz]ation|project|account)")
-_WHOSE = re.compile(r"(?i).*(cookie|organi[sz]ation|project|account)")
+_KEPT = re.compile(
+    r"(?i)content-(type|encoding)|date|retry-after(-ms)?|x-should-retry|.*-version|.*request-id|.*ratelimit.*"
+)
+_TELLING = re.compile(r"(?i).*(authoriz|cookie|key|token|secret|organi[sz]ation|project|account).*")
+_WHOSE = re.compile(r"(?i).*(cookie|organi[sz]ation|project|account).*")
+_IN_QUERIES = re.compile(
+    r"(?i)(.*[-_])?(api)?(key|secret|password|signature|sig|credential)|(.*[-_])?(access|auth|security|session)[-_]?token|token"
+)
 _SHORTEST = 8  # characters of a credential: a shorter one is a placeholder, and a word that may stand anywhere
 
 
@@ -144,21 +149,25 @@ class Scrub:
         self._values: set[str] = {value for value in values if value}
 
     def learn_request(self, head: str) -> None:
-        """Take out what a request was authorised with, too."""
-        self._learn(headers_of(head), _TELLING)
+        """Take out what a request was authorised with, too, in its headers or in the query of its address."""
+        self._learn(headers_of(head).items(), _TELLING)
+        self._learn(parse_qsl(_target(head).partition("?")[2]), _IN_QUERIES)
 
     def learn_answer(self, head: str) -> None:
         """Take out whose the account is, too."""
-        self._learn(headers_of(head), _WHOSE)
+        given = headers_of(head).items()
+        self._learn([(name, value.partition(";")[0]) for name, value in given], _WHOSE)  # no attributes of a cookie
 
-    def _learn(self, headers: Mapping[str, str], telling: re.Pattern[str]) -> None:
-        words = [word for name, value in headers.items() if telling.match(name) for word in value.split()]
+    def _learn(self, pairs: Iterable[tuple[str, str]], telling: re.Pattern[str]) -> None:
+        words = re.split(r"[\s;,]+", " ".join(value for name, value in pairs if telling.fullmatch(name)))
+        words += [word.partition("=")[2].strip('"') for word in words]  # of a cookie the value alone, too
         self._values.update(word for word in words if len(word) >= _SHORTEST)
 
     def text(self, text: str) -> str:
         """A text without them."""
         for value in self._longest_first():
-            for written in (value, _escaped(value), json.dumps(value)[1:-1], quote(value, safe="")):
+            escaped = [json.dumps(value, ensure_ascii=is_ascii)[1:-1] for is_ascii in (False, True)]
+            for written in (value, *escaped, quote(value, safe="")):
                 text = text.replace(written, SCRUBBED)
         return text
 
@@ -180,10 +189,17 @@ class Scrub:
 
     def request(self, request: Asked) -> Asked:
         """A request without them."""
-        body = json.dumps(request.body, ensure_ascii=False)
-        for value in self._longest_first():
-            body = body.replace(_escaped(value), SCRUBBED)
-        return Asked(request.method, self.text(request.path), json.loads(body), self.content(request.content))
+        path, content = self.text(request.path), self.content(request.content)
+        return Asked(request.method, path, self._json(request.body), content)
+
+    def _json(self, value: Json) -> Json:
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {self.text(key): self._json(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self._json(each) for each in value]
+        return SCRUBBED if str(value) in self._values else value  # a number
 
     def exchange(self, recorded: Recorded) -> Recorded:
         """A request and its answer without them."""
@@ -202,15 +218,14 @@ class Scrub:
         return sorted(self._values, key=len, reverse=True)
 
 
-def _escaped(value: str) -> str:
-    """A value as it stands in a JSON text."""
-    return json.dumps(value, ensure_ascii=False)[1:-1]
+def _target(head: str) -> str:
+    """The path of a request, with its query."""
+    return head.partition(" ")[2].split(" ", 1)[0]
 
 
 def asked_of(exchange: Exchange) -> Asked:
     """A request that came in."""
-    method, _, rest = exchange.head.partition(" ")
-    path = rest.split(" ", 1)[0]
+    method, path = exchange.head.partition(" ")[0], _target(exchange.head)
     try:
         return Asked(method, path, json.loads(exchange.content))
     except ValueError:

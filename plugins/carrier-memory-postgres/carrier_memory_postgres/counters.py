@@ -13,8 +13,9 @@ _SQL = queries("spending")
 
 
 class LockedSpending(Spending):
-    """What a transaction has in hand. Holds are locked before counters, and all in the order of their keys, so that two
-    daemons do not wait for each other."""
+    """What a transaction has in hand. Holds are locked before counters, and each in the order of their keys, so that two
+    daemons do not wait for each other. They still may where a counter is made while it is looked for: then the server ends
+    one of the two transactions, which is run again."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,9 +28,8 @@ class LockedSpending(Spending):
             await self._load_holds(link, "holds", sorted(holds))
         of_holds = {charge.counter for hold in self.holds.values() for charge in hold.charges}
         wanted = of_holds.union(counters).difference(self.counters, self._fresh)
-        while (
-            wanted
-        ):  # one that is there may be gone, and one that is not may be there, by the time that it is asked for
+        # One that is there may be gone, and one that is not may be there, by the time that it is asked for.
+        while wanted:
             wanted -= self.take(await link.fetch(_SQL["lock"], *_columns(self.names(wanted))))
             if wanted:
                 added = {tuple(row) for row in await link.fetch(_SQL["add"], *_columns(self.names(wanted)))}
@@ -38,16 +38,20 @@ class LockedSpending(Spending):
                 wanted -= fresh
 
     async def load_past(self, link: Speaker, now: float) -> set[CounterKey]:
-        """Take in hand the counters that may go by now, and all holds; these counters."""
-        past = self.take(await link.fetch(_SQL["past"], now))
-        await self._load_holds(link, "all_holds")
-        return past
+        """Take in hand all holds, and the counters that may go by now; these counters."""
+        await self._load_all_holds(link)
+        return self.take(await link.fetch(_SQL["past"], now))
 
     async def load_naming(self, link: Speaker, entity: str) -> None:
-        """Take in hand what is needed to forget a person."""
+        """Take in hand what is needed to forget a person. Nobody holds or settles until the transaction has ended."""
+        await self._load_all_holds(link)
         self.take(await link.fetch(_SQL["naming"], entity))
-        await self._load_holds(link, "all_holds")
         await self.load(link, (), self.touched_by_forgetting(entity))
+
+    async def _load_all_holds(self, link: Speaker) -> None:
+        """Those that are there, and no more can come: whoever holds or settles looks for holds before it locks anything."""
+        await link.execute(_SQL["lock_holds"])
+        await self._load_holds(link, "all_holds")
 
     async def _load_holds(self, link: Speaker, name: str, *values: object) -> None:
         self.take((), [payload for (payload,) in await link.fetch(_SQL[name], *values)])

@@ -110,8 +110,6 @@ async def forget_person(batch: Batch, entity: str, found: Found) -> dict[str, in
     gone["outbox"] += len(await fetch(_SQL["drop_outbox"], sorted(found.outbox)))
     for sort in ("inbound", "schedules"):
         gone[sort] += len(await fetch(_SQL[sort], named))
-    await batch.spending.load_naming(batch.link, entity)
-    gone.update(batch.spending.forget(entity))
     gone["entities"] += len(await fetch(_SQL["entities"], entity))
     gone["participants"] += len(await fetch(_SQL["participants"], entity))
     vectors = await _count_vectors(batch, sorted(found.memories))
@@ -121,6 +119,8 @@ async def forget_person(batch: Batch, entity: str, found: Found) -> dict[str, in
     gone["turns"] += await _empty(batch, found.speak - dropped, named, found.lost)
     parts = len(await fetch(_SQL["drop_parts"], sorted(found.parts)))
     gone.update(parts=parts, memories=memories, vectors=vectors)
+    await batch.spending.load_naming(batch.link, entity)  # the last, since model calls wait meanwhile
+    gone.update(batch.spending.forget(entity))
     batch.known.clear()
     batch.generation = (await fetch(_SQL["outdate"]))[0][0]
     return dict(gone)

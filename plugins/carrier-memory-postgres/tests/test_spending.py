@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
+import asyncpg
 import pytest
 
-from carrier_core import Charge, Hold, Settlement, Spent, Usage
+from carrier_core import Charge, Hold, Settlement, Spent, Usage, make_id
 
 pytestmark = pytest.mark.anyio
 
 DAY = "2027-01-31"
+ANA = make_id("ana")
 HOST = Charge(("host", ""), DAY, most_tokens=100, until=50.0)
 
 
@@ -83,6 +85,26 @@ async def test_a_hold_of_one_daemon_is_settled_by_another(daemons):
     assert await two.journal.hold(call("c1", HOST, tokens=30)) == ()
     await two.journal.settle((Settlement("c1", (HOST,), Usage(20)),))
     assert await one.journal.hold(call("c3", HOST, tokens=80)) == ()
+
+
+@pytest.mark.parametrize("remove", ["expire_spent", "forget_person"])
+async def test_whoever_removes_counters_locks_none_before_the_calls_that_are_being_settled(daemons, url, sql, remove):
+    """Otherwise the two would wait for each other, until the server ends one of them."""
+    one, two = daemons
+    assert await one.journal.hold(call("c1", HOST, Charge(("person", "tifa", ANA), DAY, until=50.0))) == ()
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    link = await asyncpg.connect(url, server_settings={"search_path": "carrier"})
+    async with asyncio.TaskGroup() as group, link.transaction():
+        await link.fetch("SELECT FROM holds WHERE key = 'c1' FOR UPDATE")  # as one does who settles it
+        group.create_task(two.forget_person(ANA) if remove == "forget_person" else two.journal.expire_spent(60.0))
+        async with asyncio.timeout(20):
+            while not await sql(waiting):
+                pass
+        assert len(await link.fetch("SELECT FROM spent FOR NO KEY UPDATE NOWAIT")) == 2
+    await link.close()
+    left = {each.scope for each in await one.journal.spent()}
+    assert left == ({HOST.scope} if remove == "forget_person" else set())
+    assert [entry async for entries in one.export() for entry in entries if ANA in repr(entry)] == []
 
 
 async def test_a_call_that_is_refused_leaves_no_row(store, sql):

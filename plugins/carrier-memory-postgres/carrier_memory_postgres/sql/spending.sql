@@ -1,8 +1,11 @@
 -- name: holds
 SELECT payload FROM holds WHERE key = ANY($1::text[]) ORDER BY key FOR UPDATE
 
+-- name: lock_holds
+LOCK TABLE holds IN EXCLUSIVE MODE
+
 -- name: all_holds
-SELECT payload FROM holds ORDER BY key FOR UPDATE
+SELECT payload FROM holds ORDER BY key
 
 -- name: lock
 SELECT scope, "window", until, used, held FROM spent
