@@ -6,7 +6,7 @@ through. What may pass is tried again; then the next model is asked. All agents 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ import msgspec
 
 from carrier_core.breaker import Quarantine
 from carrier_core.drafts import drafting
-from carrier_core.errors import CarrierError, OverBudget, PluginError, ProviderError
+from carrier_core.errors import CarrierError, InDoubt, NotDone, OverBudget, PluginError, ProviderError
 from carrier_core.fitting import Fitted, estimate, fit
 from carrier_core.models import Choice, missing_of
 from carrier_core.pacing import Pace
@@ -39,7 +39,8 @@ FIRST, LONGEST = 0.5, 20.0
 """Seconds before a model is asked again: the first time, doubled each time, and at most. A provider that asks for more time is
 not waited for where another model is left to ask."""
 ANSWER = 8_192
-"""Tokens that are kept free for an answer of which nobody says how long it may be, and that it may have under a budget."""
+"""Tokens that are kept free for an answer of which nobody says how long it may be, and that it may have under a budget; a
+quarter of what the model takes, where that is less."""
 SHORTER = 0.75
 """Of a prompt that turned out to be too long, so much is tried next."""
 APPROVED = "approve"
@@ -79,7 +80,8 @@ class Asking:
         self.limit(limits)
 
     def limit(self, limits: HostLimits) -> None:
-        """Keep to these rate limits from now on."""
+        """Keep to these rate limits from now on, and find out again what models take: somebody may have set that right."""
+        self._context.clear()
         for name in {*self._paces, *limits.providers}:
             given = limits.providers.get(name)
             self._pace(name).limit(*((given.requests, given.tokens, given.at_once) if given is not None else ()))
@@ -90,38 +92,40 @@ class Asking:
         Where none does, raises what went wrong with the first, which is the one that was wanted, and says it of the others.
         OverBudget where a budget has no room, and its ``then`` does not help.
         """
-        try:
-            return await self._ask(turn, prompt)
-        except NoRoom as full:
-            refusal = full.refusal
-        if refusal.budget.then == "ask":
-            return await self._approved(turn, prompt, refusal)
-        if refusal.budget.then == "cheaper" and prompt.model != "small":
+        waived: tuple[Budget, ...] = ()
+        notes: tuple[str, ...] = ()
+        while True:
             try:
-                completion = await self._ask(turn, msgspec.structs.replace(prompt, model="small"))
-                return _noted(completion, f"The class small was asked. {refusal.message}")
+                return _noted(await self._ask(turn, prompt, waived), *notes)
             except NoRoom as full:
                 refusal = full.refusal
-        raise OverBudget(refusal.message, say=refusal.budget.say)
+            if refusal.budget.then == "ask" and turn.can_park:
+                await self._approval(turn, refusal)
+                waived += refusal.budgets
+            elif refusal.budget.then == "cheaper" and prompt.model != "small":
+                prompt = msgspec.structs.replace(prompt, model="small")
+                notes = (f"The class small was asked. {refusal.message}",)
+            else:
+                raise OverBudget(refusal.message, say=refusal.budget.say)
 
-    async def _approved(self, turn: Turn, prompt: Prompt, refusal: Refusal) -> Completion:
-        """The completion, beyond the budgets, once the operator agrees. The turn parks until then."""
+    async def _approval(self, turn: Turn, refusal: Refusal) -> None:
+        """Have the operator agree that a call goes beyond the budgets. The turn parks until then."""
         until = self._host.clock() + PATIENCE
         answer = await turn.park(refusal.message, until=until, say=refusal.budget.say)
         if answer.person != OPERATOR or answer.value != APPROVED:
-            raise OverBudget(f"{refusal.message} The operator did not agree.", say="")
-        return await self._ask(turn, prompt, refusal.budgets)
+            did_not = "answer" if answer.expired else "agree"
+            raise OverBudget(f"{refusal.message} The operator did not {did_not}.", say="")
 
-    async def _ask(self, turn: Turn, prompt: Prompt, waived: Collection[Budget] = ()) -> Completion:
+    async def _ask(self, turn: Turn, prompt: Prompt, waived: Collection[Budget]) -> Completion:
         models = turn.agent.models
         prompt = with_settings(prompt, models.settings(prompt.model))
         failed: list[Attempt] = []
         first: CarrierError | None = None
         chain = models.chain(prompt.model)
+        last = _last(chain)
         for choice in chain:
             try:
-                is_last = choice is chain[-1]
-                completion = await self._insist(turn, choice, prompt, waived, failed, is_last=is_last)
+                completion = await self._insist(turn, choice, prompt, waived, failed, is_last=choice is last)
             except (ProviderError, PluginError) as error:
                 first = first or error
                 if _reason(error) in BEYOND:
@@ -149,7 +153,11 @@ class Asking:
             started, context = perf_counter(), self._context.get(key)
             try:
                 self._pass_over(choice, is_last=is_last)
-                return await self._call(turn, choice, prompt, waived)
+                try:
+                    return await self._call(turn, choice, prompt, waived)
+                except BaseException:  # where it ended before the provider was asked, its trial is still to come
+                    self._health.breaker(choice.provider.name, "").released()
+                    raise
             except (ProviderError, PluginError) as error:
                 seconds = round(perf_counter() - started, 3)
                 failed.append(Attempt(*key, _reason(error), error.message, seconds))
@@ -191,13 +199,14 @@ class Asking:
         fitted = await self.fitted(choice, for_provider(prompt, name), counts=counts)
         prompt = fitted.prompt
         if call.is_bounded and prompt.max_tokens is None:
-            prompt = msgspec.structs.replace(prompt, max_tokens=ANSWER)
+            context = await host.prices.context(choice.provider, choice.model)
+            prompt = msgspec.structs.replace(prompt, max_tokens=_room(context))
         room = prompt.max_tokens or ANSWER
         refusal = await call.hold(fitted.tokens, room, waived=waived)
         if refusal is not None:
             raise NoRoom(refusal)
         turn.attempt += 1
-        received = 0
+        begun, received = False, 0
 
         def emit(piece: str) -> None:
             nonlocal received
@@ -205,13 +214,18 @@ class Asking:
             show(piece)
 
         try:
-            async with pace.turn(turn.room.id, fitted.tokens + room) as slot, drafting(turn) as show:
+            async with drafting(turn) as show, pace.turn(turn.room.id, fitted.tokens + room) as slot:
+                begun = True
                 completion = await self._answer(turn, choice, prompt, emit)
                 usage = call.settle(completion.usage)
-                slot.used(usage.input + usage.output)
+                if used := usage.input + usage.output:  # some services do not say it
+                    slot.used(used)
         except BaseException as error:
             tokens = fitted.tokens or estimate(prompt)
-            call.fail(error, -(-received // _LETTERS), tokens)
+            if begun:
+                call.fail(error, -(-received // _LETTERS), tokens)
+            else:
+                call.drop()
             if isinstance(error, ProviderError):
                 self._learn(choice, tokens, error)
             raise
@@ -224,7 +238,7 @@ class Asking:
         known = self._context.get((choice.provider.name, choice.model))
         context = await self._host.prices.context(choice.provider, choice.model)
         if context is not None:
-            context -= prompt.max_tokens or min(ANSWER, context // 4)
+            context -= prompt.max_tokens or _room(context)
         rooms = [room for room in (known, context) if room is not None]
         return fit(prompt, min(rooms)) if rooms else Fitted(prompt, (), estimate(prompt) if counts else 0)
 
@@ -235,14 +249,15 @@ class Asking:
             caller = turn.table.method(choice.entry, Provider.generate)
             completion: Completion | None = await turn.hooks.call(caller, prompt, choice.model, emit)
             completion = whole(completion, prompt, choice)
+        except NotDone as error:  # its plugin is quarantined
+            raise ProviderError(error.message, reason="resting") from error
+        except InDoubt as error:  # it did not come to an end
+            raise ProviderError(error.message, reason="timeout") from error
         except ProviderError as error:
             if error.reason not in SICK:
                 breaker.succeeded()
             elif breaker.failed(error):
                 self._host.log.error("provider_passed_over", provider=choice.provider.name, error=error.message)
-            raise
-        except BaseException:
-            breaker.released()
             raise
         breaker.succeeded()
         return completion
@@ -260,7 +275,8 @@ class Asking:
         if error.reason == "rate_limit" and error.retry_after:
             self._pace(name).rest(min(error.retry_after, LONGEST))
         if error.reason == "length":
-            self._context[name, choice.model] = int(tokens * SHORTER)
+            known, shorter = self._context.get((name, choice.model)), int(tokens * SHORTER)
+            self._context[name, choice.model] = shorter if known is None else min(known, shorter)
 
     def _tell(self, turn: Turn, choice: Choice, error: CarrierError, pause: float | None) -> None:
         self._host.log.warning(
@@ -286,6 +302,11 @@ def whole(completion: Completion | None, prompt: Prompt, choice: Choice) -> Comp
     if prompt.messages and prompt.messages[-1].role != "tool":
         raise ProviderError(f"{who} answered with nothing.", reason="incomplete", remedy="Choose another model.")
     return completion
+
+
+def _room(context: int | None) -> int:
+    """Tokens for an answer of which nobody says how long it may be, from a model that takes so many with the prompt."""
+    return ANSWER if context is None else min(ANSWER, context // 4)
 
 
 def _noted(completion: Completion, *notes: str) -> Completion:
@@ -316,6 +337,13 @@ def for_provider(prompt: Prompt, provider: str) -> Prompt:
         for message in prompt.messages
     )
     return msgspec.structs.replace(prompt, messages=messages)
+
+
+def _last(chain: Sequence[Choice]) -> Choice:
+    """The last model of a chain that can be asked: behind it there is nobody."""
+    if len(chain) == 1:
+        return chain[0]
+    return next((choice for choice in reversed(chain) if not missing_of(choice.entry)), chain[-1])
 
 
 def _reason(error: CarrierError) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from carrier_core.errors import InDoubt, NotDone, ProviderError, Rejected
+from carrier_core.errors import InDoubt, NotDone, OverBudget, ProviderError, Rejected
 
-NOT_ITS_FAULT = (ProviderError, NotDone, Rejected, InDoubt, ConnectionError, TimeoutError)
-"""Errors of a provider or a network: they cost the answer but say nothing about the plugin."""
+NOT_ITS_FAULT = (ProviderError, OverBudget, NotDone, Rejected, InDoubt, ConnectionError, TimeoutError)
+"""Errors of a provider, a network or a budget: they cost the answer but say nothing about the plugin."""
 
 
 class Breaker:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 import msgspec
 
 from carrier_core.bounds import DAY, DAYS, USE, Bound
-from carrier_core.errors import CarrierError, ConfigError, ProviderError
+from carrier_core.errors import ConfigError, ProviderError
 from carrier_core.journal import Charge, Hold, Settlement, Spent
 from carrier_core.prices import Price
 from carrier_core.prompts import Usage
@@ -38,6 +38,7 @@ _TURNED_AWAY = frozenset(("auth", "rate_limit", "overloaded", "invalid", "length
 _STRICTEST = ("refuse", "cheaper", "ask")
 """What happens where several budgets have no room: the operator is not asked before a cheaper model was tried."""
 _FADES = 0.1  # how much of a too large correction of the estimates goes with each call
+_LONGER = 4.0  # so much, at most: a document whose pages nobody counted says little about the next prompt
 
 
 class Outlast(Protocol):
@@ -57,7 +58,7 @@ class Refusal(NamedTuple):
 
 
 class Call:
-    """One call of a model, from before it is made until it has ended: hold, then one of ``settle`` and ``fail``.
+    """One call of a model, from before it is made until it has ended: hold, then one of ``settle``, ``fail`` and ``drop``.
 
     Ids are as in the turn; those that there are none of are empty. ``price`` is None where nobody knows it.
     """
@@ -114,7 +115,7 @@ class Call:
             self._is_over = False
             return None
         if self.price is None and any(charge.most_cost is not None for _, charge in charged):
-            raise _unpriced(self.provider, self.model)
+            raise unpriced(self.provider, self.model)
         self._charges = tuple([charge for _, charge in charged])
         full = await self._budgets.hold(self, self._estimate, self._charges)
         if full:
@@ -128,7 +129,8 @@ class Call:
 
         An answer that does not say what it used counts as all that was held for it, under a budget.
         """
-        usage = msgspec.structs.replace(usage, calls=max(1, usage.calls))
+        if usage.calls < 1:
+            usage = msgspec.structs.replace(usage, calls=1)
         if self._is_held and not usage.input + usage.output:
             return self._end(self._estimate)
         self._budgets.learn(self, self._given, usage)
@@ -146,6 +148,10 @@ class Call:
         if isinstance(error, ProviderError) and error.reason in _TURNED_AWAY and not received:
             return self._end(Usage())
         return self._end(self._estimate if self._is_held else Usage(sent or self._given, received, calls=1))
+
+    def drop(self) -> None:
+        """Let go of what was held for a call that was not made after all: it counts as nothing."""
+        self._end(Usage())
 
     def _end(self, usage: Usage) -> Usage:
         if self._is_over:
@@ -249,7 +255,7 @@ class Budgets:
         if given and self._bounds:
             key = (call.provider, call.model)
             known = self._short.get(key, 1.0)
-            seen = max(1.0, usage.input / given)
+            seen = min(_LONGER, max(1.0, usage.input / given))
             self._short[key] = seen if seen >= known else known + (seen - known) * _FADES
 
 
@@ -257,7 +263,8 @@ async def _once(write: Callable[[], Awaitable[T]]) -> T:
     return await write()
 
 
-def _unpriced(provider: str, model: str) -> CarrierError:
+def unpriced(provider: str, model: str) -> ConfigError:
+    """That a budget in dollars bounds a model whose price nobody knows."""
     return ConfigError(
         f"Nobody knows what {provider}/{model} costs, and a budget in dollars bounds it.",
         remedy=f'Say it in the configuration: [models."{provider}/{model}"] with `input` and `output`.',

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 
+from carrier_core.budgets import unpriced
 from carrier_core.character import Loaded
 from carrier_core.characterfile import load_character
 from carrier_core.errors import CarrierError, ConfigError
 from carrier_core.keylines import KeyPath
-from carrier_core.models import missing_of
+from carrier_core.models import Models, choose_embedder, missing_of
 from carrier_core.plugins import Plugins, choose_store
+from carrier_core.prices import Prices
 from carrier_core.settings import Config
 from carrier_core.things import Action, Client, Embedder, Kind, Provider
+from carrier_core.windows import Windows
 
 
 def examine(config: Config, plugins: Plugins | None = None) -> tuple[list[ConfigError], list[str]]:
@@ -35,6 +38,7 @@ class _Examination:
         self._config = config
         self._settings = config.settings
         self._plugins = plugins
+        self._known_prices = Prices(config.settings.models)
         self._faults: list[ConfigError] = []
         self._notes: list[str] = []
 
@@ -46,8 +50,9 @@ class _Examination:
         self._faults += self._names()
         for name in self._settings.agents:
             self._faults += self._agent(name)
-        if not self._failed:  # it may be what was to bring the store
+        if not self._failed:  # it may be what was to bring them
             self._try(lambda: choose_store(self._config, self._plugins))
+            self._try(lambda: choose_embedder(self._config, self._plugins.things[Embedder]))
         main = str(self._config.path)
         unique = {(fault.file, fault.line, fault.message): fault for fault in self._faults}.values()
         ranked = sorted(unique, key=lambda fault: (fault.file != main, fault.file or "", fault.line or 0))
@@ -72,6 +77,24 @@ class _Examination:
             yield from self._known(("policy", "trusted", position), "plugin", plugin, plugins.found)
         for position, action in enumerate(policy.allow):
             yield from self._known(("policy", "allow", position), "action", action, plugins.things[Action])
+        for provider in self._settings.limits.providers:
+            yield from self._known(("limits", "providers", provider), "provider", provider, plugins.things[Provider])
+        for model in self._settings.models:
+            yield from self._model(("models", model), *model.partition("/")[::2])
+        for position, budget in enumerate(self._settings.budgets):
+            for place, agent in enumerate(budget.agents or ()):
+                yield from self._known(("budgets", position, "agents", place), "agent", agent, self._settings.agents)
+        try:
+            Windows(self._settings.limits.zone)
+        except ConfigError as error:
+            yield self._config.fault(("limits", "zone"), error.message, error.remedy)
+
+    def _model(self, path: KeyPath, provider: str, model: str) -> Iterator[ConfigError]:
+        if model:
+            yield from self._known(path, "provider", provider, self._plugins.things[Provider])
+        else:
+            problem = f'"{provider}" names no model, so nothing is known by it.'
+            yield self._config.fault(path, problem, f'Write [models."{provider}/MODEL"].')
 
     def _guard(self, path: KeyPath, plugin: str, hook: str) -> Iterator[ConfigError]:
         found = self._plugins.found.get(plugin)
@@ -103,6 +126,7 @@ class _Examination:
                 named = each if sort is Embedder else each.partition("/")[0]
                 yield from self._known((*path, "models", key), what, named, plugins.things[sort])
         yield from self._providers(name)
+        yield from self._prices(name)
 
     def _providers(self, agent: str) -> Iterator[ConfigError]:
         """Whether a provider can answer: the one that the agent names, which is only noted, or else any."""
@@ -115,6 +139,23 @@ class _Examination:
         if "large" not in models and not self._failed and all(missing.values()):
             remedy = " ".join(missing.values()) or "Enable a plugin that brings one in [plugins]."
             yield self._config.fault(("agents", agent), f"No model provider is ready for the agent {agent}.", remedy)
+
+    def _prices(self, agent: str) -> Iterator[ConfigError]:
+        """Models whose price nobody knows, where a budget in dollars would refuse to call them."""
+        bounded = [each for each in self._settings.budgets if each.agents is None or agent in each.agents]
+        if all(each.usd is None for each in bounded):
+            return
+        models = Models(self._config, agent, tuple(self._plugins.things[Provider].values()))
+        for key in dict.fromkeys(("large", *self._settings.agents[agent].models)):
+            path = ("agents", agent, "models", key) if key in self._settings.agents[agent].models else ("agents", agent)
+            try:
+                chain = models.chain(key) if key != "embedding" else ()
+            except ConfigError:  # which is told elsewhere
+                continue
+            for choice in chain:
+                if not self._known_prices.knows(choice.provider, choice.model):
+                    error = unpriced(choice.provider.name, choice.model)
+                    yield self._config.fault(path, error.message, error.remedy)
 
     def _character(self, loaded: Loaded) -> None:
         self._notes += [f"{loaded.path}:{note.line or 1}: {note.field}: {note.reason}." for note in loaded.notes]

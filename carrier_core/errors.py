@@ -71,7 +71,8 @@ class ProviderError(CarrierError):
 
     ``reason`` is one word that policy and fallback can use: ``auth``, ``rate_limit``, ``overloaded``, ``timeout``,
     ``connection``, ``server``, ``refused``, ``length`` (the prompt is longer than the model takes), ``invalid``
-    (the question was wrong), ``incomplete`` or ``unreadable`` (the answer is). ``retry_after`` is in seconds.
+    (the question was wrong), ``incomplete`` or ``unreadable`` (the answer is); the host adds ``resting`` (it was not asked,
+    because it kept failing). ``retry_after`` is in seconds.
     It is not the plugin's fault, so it does not count towards quarantine.
     """
 

@@ -161,7 +161,7 @@ def fit(prompt: Prompt, room: int) -> Fitted:
             return Fitted(cut.prompt, cut.notes, room + cut.over)
     raise ProviderError(
         f"The prompt has about {room + cut.over:,} tokens even without all that can be left out of it (with it "
-        f"{tokens:,}), and the model takes {room:,}.",
+        f"{tokens:,}), and the model takes {max(0, room):,}.",
         reason="length",
         remedy="Choose a model with a larger context, lower `max_tokens`, shorten the character or offer fewer tools.",
     )

@@ -33,10 +33,11 @@ from carrier_core.messages import (
     InboundKind,
     Room,
 )
+from carrier_core.models import choose_embedder
 from carrier_core.outage import Outage
 from carrier_core.outbox import Outbox
 from carrier_core.outcomes import Event, Outcome, Status, TurnRecord
-from carrier_core.plugins import CORE, Plugins, Registered, choose_store, load_plugins, things_named
+from carrier_core.plugins import CORE, Plugins, Registered, choose_store, load_plugins
 from carrier_core.prices import Prices
 from carrier_core.prompts import Json
 from carrier_core.records import decode
@@ -146,7 +147,15 @@ class Host:
                         group.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True):
-                await self.store.close()
+                await self._close_store()
+
+    async def _close_store(self) -> None:
+        """Close the store, after what is not written yet of the usage: that of turns that were cut off by the stop, too."""
+        try:
+            await self.spending.flush()
+        except Exception as error:  # the store's, whatever it is; what is held stays counted
+            self.log.warning("usage_not_written", error=str(error))
+        await self.store.close()
 
     def _table_of(self, event: Event) -> Table:
         """Whoever takes part in an agent's turns hears of them; of what concerns no agent all do."""
@@ -196,31 +205,12 @@ class Host:
         ]
 
     def _start_embedding(self) -> None:
-        embedder = self._embedder()
+        embedder = choose_embedder(self.config, self.plugins.things[Embedder])
         if embedder is not None:
             from carrier_core.embedding import Embedding
 
             self.embedding = Embedding(self, embedder)
             self._group.start_soon(self.embedding.run)
-
-    def _embedder(self) -> Registered | None:
-        """The embedder that the agents name, else the first there is. ConfigError where they name several: the agents share
-        one store, whose vectors are those of one embedder."""
-        there = self.plugins.things[Embedder]
-        wanted = {
-            name: settings.models["embedding"].use[0]
-            for name, settings in self.config.settings.agents.items()
-            if "embedding" in settings.models
-        }
-        for agent, name in wanted.items():
-            path = ("agents", agent, "models", "embedding")
-            if name not in there:
-                names = f"There are: {things_named(there.values())}."
-                raise self.config.fault(path, f"There is no embedder {name}.", names)
-            if name != next(iter(wanted.values())):
-                problem = f"{agent} wants the embedder {name}, another agent another one."
-                raise self.config.fault(path, problem, "Name the same for all agents: they share one store.")
-        return there[next(iter(wanted.values()))] if wanted else next(iter(there.values()), None)
 
     async def _start_agent(self, name: str) -> None:
         agent = self._make_agent(self.config, name)
@@ -260,14 +250,14 @@ class Host:
             made[name] = self._make_agent(config, name, older.generation + 1 if older else 1)
             if older is not None:
                 made[name].inherit(older)
+        limits = config.settings.limits
+        self.spending.configure(config.settings.budgets, limits.zone)
         started = [name for name in made if name not in self.agents]
         gone = [agent for name, agent in self.agents.items() if name not in made]
         self.config, self.agents = config, made
-        limits = config.settings.limits
         self.budgets.clear()
         self.budgets.update(limits.budgets)
         self.prices = Prices(config.settings.models, clock=self.clock)
-        self.spending.configure(config.settings.budgets, limits.zone)
         self.asking.limit(limits)
         for name, agent in made.items():
             table = agent.table("")
@@ -356,10 +346,6 @@ class Host:
             with anyio.move_on_after(self.config.settings.limits.stop_seconds):
                 await self.rooms.idle()
         self.outage.stopping.set()
-        try:
-            await self.spending.flush()
-        except CarrierError as error:  # what is held stays counted
-            self.log.warning("usage_not_written", error=error.message)
         try:
             await self.store.journal.heartbeat(self.owner, 0.0)
         except CarrierError as error:  # the lease runs out by itself

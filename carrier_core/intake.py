@@ -17,6 +17,7 @@ from carrier_core.journal import InboundRow, Parking
 from carrier_core.messages import Drop, Inbound, InboundKind, make_id
 from carrier_core.outcomes import Answer, Event
 from carrier_core.prompts import Json
+from carrier_core.provenance import OPERATOR
 from carrier_core.reception import clean
 from carrier_core.records import encode
 from carrier_core.scheduler import Row
@@ -55,6 +56,8 @@ class Intake:
             assert isinstance(received, Inbound)
             if received is not inbound:
                 inbound = clean(received, most)
+        if inbound.message.sender.id == OPERATOR:
+            return self._drop(inbound, "nobody who speaks in a room is the operator")
         hearing = list(self._hearing(inbound))
         if not hearing:
             return self._drop(inbound, f"no agent hears the client {inbound.client}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from carrier_core.discovery import Registered
@@ -73,6 +74,24 @@ class Models:
             hints = " ".join(missing)
             raise ConfigError(f"No model provider is ready for the agent {self._agent}.", remedy=hints or _NO_PROVIDER)
         return min(ready, key=lambda choice: choice.provider.last_resort)
+
+
+def choose_embedder(config: Config, there: Mapping[str, Registered]) -> Registered | None:
+    """The embedder that the agents name, else the first there is. ConfigError where they name several: the agents share one
+    store, whose vectors are those of one embedder."""
+    wanted = {
+        name: settings.models["embedding"].use[0]
+        for name, settings in config.settings.agents.items()
+        if "embedding" in settings.models
+    }
+    for agent, name in wanted.items():
+        path = ("agents", agent, "models", "embedding")
+        if name not in there:
+            raise config.fault(path, f"There is no embedder {name}.", f"There are: {things_named(there.values())}.")
+        if name != next(iter(wanted.values())):
+            problem = f"{agent} wants the embedder {name}, another agent another one."
+            raise config.fault(path, problem, "Name the same for all agents: they share one store.")
+    return there[next(iter(wanted.values()))] if wanted else next(iter(there.values()), None)
 
 
 def missing_of(entry: Registered) -> str:

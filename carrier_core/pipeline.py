@@ -338,6 +338,7 @@ def _of_turn(turn: Turn, memory: Memory, plugin: str) -> Memory:
 async def within(turn: Turn) -> Outcome:
     """A whole turn within its wrappers and its time; whatever goes wrong becomes an outcome that can be shown."""
     seconds = turn.agent.settings.limits.seconds
+    turn.can_park = True
     try:
         with anyio.fail_after(seconds):
             caller = turn.table.caller(specs.around_turn)
@@ -356,6 +357,8 @@ async def within(turn: Turn) -> Outcome:
     except Exception as error:
         turn.agent.host.log.exception("turn_raised", turn=turn.id, agent=turn.agent.name)
         return failed(turn, f"{type(error).__name__}: {error}")
+    finally:
+        turn.can_park = False
 
 
 def failed(turn: Turn, reason: str) -> Outcome:

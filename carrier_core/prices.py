@@ -121,9 +121,27 @@ class Prices:
         known = self._known.get((provider.name, model)) or await self._look_up(provider, model)
         return known.context
 
+    def knows(self, provider: Provider, model: str) -> bool:
+        """Whether it is known what a model costs. The table is read here and now: this is for a check before anything runs."""
+        if self._table is None and self._wants_table(provider, model):
+            self._table = self._load()
+        known = self._found(provider, model)
+        return known.price is not None or known.info is not None
+
     async def _look_up(self, provider: Provider, model: str) -> _Known:
+        if self._wants_table(provider, model):
+            async with self._loading:
+                if self._table is None:
+                    self._table = await anyio.to_thread.run_sync(self._load)
+        return self._found(provider, model)
+
+    def _wants_table(self, provider: Provider, model: str) -> bool:
+        return bool(provider.billed_as) and not _says_all(self._facts.get(f"{provider.name}/{model}"))
+
+    def _found(self, provider: Provider, model: str) -> _Known:
         facts = self._facts.get(f"{provider.name}/{model}")
-        info = None if _says_all(facts) else await self._info(provider.billed_as, model)
+        table = self._table if self._wants_table(provider, model) else None
+        info = None if table is None else table.find(provider.billed_as, model)
         context = facts.context if facts is not None and facts.context else info.context_window if info else None
         price = FREE if provider.free else None
         if price is None and info is not None and not isinstance(info.prices, list):
@@ -132,14 +150,6 @@ class Prices:
         known = _Known(_corrected(price, facts), context, facts, dated, {})
         self._known[provider.name, model] = known
         return known
-
-    async def _info(self, service: str, model: str) -> ModelInfo | None:
-        if not service:
-            return None
-        async with self._loading:
-            if self._table is None:
-                self._table = await anyio.to_thread.run_sync(self._load)
-        return self._table.find(service, model)
 
     def _dated(self, known: _Known, info: ModelInfo) -> Price | None:
         prices = info.get_prices(datetime.fromtimestamp(self._clock(), UTC))

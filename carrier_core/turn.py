@@ -49,7 +49,7 @@ class Turn:
 
     Hooks get it as their first argument. ``now`` (seconds since the epoch) and ``seed`` are the turn's own clock and
     randomness: the same when a turn is resumed. ``person`` is who is spoken with, ``round`` counts from 1 once the model
-    is asked, ``attempt`` whenever one is. ``state`` and ``prompt`` are those of the last round. ``inbounds`` are all that it takes out of the room's
+    is asked, ``attempt`` whenever one is; ``can_park`` as long as no reply is decided on. ``state`` and ``prompt`` are those of the last round. ``inbounds`` are all that it takes out of the room's
     queue, in order; those before the last that ``superseded`` names (by sequence number) are remembered, not answered.
 
     A turn that was cut off is gone on with from ``recorded``: steps that are there return what they returned.
@@ -80,6 +80,7 @@ class Turn:
         self.seed = int(turn[:8], 16)
         self.round = 0
         self.attempt = 0
+        self.can_park = False
         self.state: State | None = None
         self.prompt: Prompt | None = None
         self.calls: tuple[ActionCall, ...] = ()
@@ -252,10 +253,13 @@ class Turn:
 
         The turn leaves the room's queue, so that the next message is answered; ``say`` is delivered first. When the answer is
         there, the step that parked runs again from its beginning, and this returns at once: so park before acting. An
-        action that parks should be ``idempotent``, since its intent is written down before it is performed.
+        action that parks should be ``idempotent``, since its intent is written down before it is performed. CarrierError
+        where it cannot wait any more, or not yet (``can_park``).
         """
         name = self.progress.numbered(f"{self.progress.step}/park")
         value = await self.progress.recorded(name)
+        if value is None and not self.can_park:
+            raise CarrierError("A turn cannot wait for anybody once its reply is decided, nor before it has begun.")
         if value is None:
             raise Parked(name, until, reason, say)
         if not isinstance(value, Answer):

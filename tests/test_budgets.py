@@ -335,6 +335,31 @@ async def test_prompts_that_turn_out_longer_than_estimated_are_estimated_higher(
     assert (await held(store)).input == 1_500 + 1_000
 
 
+@pytest.mark.anyio
+async def test_one_prompt_of_an_unforeseen_length_does_not_keep_the_next_ones_out() -> None:
+    store, clock = Watched(), Clock()
+    budgets = Budgets(store.journal, [budget(tokens=100_000)], clock=clock)
+    call = of_call(budgets)
+    await call.hold(1_000, 0)
+    call.settle(Usage(200_000))
+    await budgets.flush()
+    clock.advance(86_400.0)
+
+    assert await of_call(budgets).hold(1_000, 0) is None
+
+
+@pytest.mark.anyio
+async def test_a_call_that_was_not_made_after_all_counts_as_nothing() -> None:
+    store = Watched()
+    budgets = Budgets(store.journal, [budget(tokens=100)])
+    call = of_call(budgets)
+    await call.hold(10, 90)
+    call.drop()
+    await budgets.flush()
+
+    assert (await held(store), await used(store)) == (Usage(), Usage())
+
+
 # --- calls that fail ---------------------------------------------------------------------------------------------------------
 
 

@@ -243,6 +243,27 @@ NAMES = {
         "carrier-memory-sqlite?",
     ),
     "allowed action": ('[policy]\nallow = ["fly"] #!\n', "There is no action fly.", "There are: "),
+    "provider of a limit": (
+        "[limits.providers.scriptd] #!\n",
+        "There is no provider scriptd.",
+        "Did you mean scripted?",
+    ),
+    "provider of a price": (
+        '[models."scriptd/x"] #!\ninput = 1\n',
+        "There is no provider scriptd.",
+        "Did you mean scripted?",
+    ),
+    "price of no model": (
+        "[models.scripted] #!\ninput = 1\n",
+        '"scripted" names no model',
+        '[models."scripted/MODEL"]',
+    ),
+    "agent of a budget": (
+        '[[budgets]]\ntokens = 1\nagents = ["bto"] #!\n',
+        "There is no agent bto.",
+        "Did you mean bot?",
+    ),
+    "time zone": ('[limits]\nzone = "Atlantis/Capital" #!\n', "there is no time zone Atlantis/Capital", "IANA"),
     "character of nobody's home": (
         '[agents.bot]\ncharacter = "~nobody-here/x.toml" #!\n',
         "does not exist",
@@ -589,6 +610,63 @@ def test_a_plugin_without_hooks_is_told(check, tmp_path):
         f"{tmp_path}/config/plugins/own.py:1: own implements no hook. "
         "Mark a function that is named like a hook with @impl from carrier_core."
     ]
+
+
+DEAR = """\
+class Dear(Provider):
+    name = "dear"
+    models = {"large": "l"}
+    async def generate(self, prompt, model, emit):
+        raise NotImplementedError
+
+@impl
+def register_providers():
+    return Dear()
+"""
+
+
+@pytest.mark.parametrize(
+    ("budget", "price", "lines"),
+    [
+        ("usd = 1", "", ["5: Nobody knows what dear/x costs, and a budget in dollars bounds it."]),
+        ("usd = 1", '[models."dear/x"]\ninput = 1\noutput = 2\n', []),
+        ('usd = 1\nagents = ["jay"]', "", []),
+        ("tokens = 1", "", []),
+    ],
+)
+def test_a_budget_in_dollars_that_would_refuse_a_model_without_a_price_is_told(check, tmp_path, budget, price, lines):
+    jay = '[agents.jay]\ncharacter = "bot"\nmodels.large = "scripted"\n'
+    text = jay + '[agents.bot.models]\nlarge = ["scripted", "dear/x"]\n'
+    code, said = check(one_file(DEAR) | config(f"{text}{price}[[budgets]]\n{budget}\n"))
+    assert code == (78 if lines else 0)
+    assert [each for each in said if "Nobody knows" in each] == [
+        f"{tmp_path}/config/carrier.toml:{line} Say it in the configuration: "
+        '[models."dear/x"] with `input` and `output`.'
+        for line in lines
+    ]
+
+
+def test_agents_that_want_several_embedders_are_told(check, tmp_path):
+    embedders = """\
+class One(Embedder):
+    name = "one"
+    dimension = 2
+    async def embed(self, texts):
+        raise NotImplementedError
+
+class Two(One):
+    name = "two"
+
+@impl
+def register_embedders():
+    return One(), Two()
+"""
+    text = '[agents.bot.models]\nembedding = "one"\n[agents.jay]\ncharacter = "bot"\nmodels.embedding = "two" #!\n'
+    code, lines = check(one_file(embedders) | config(text))
+    assert code == 78
+    assert lines[0].startswith(
+        f"{tmp_path}/config/carrier.toml:5: jay wants the embedder two, another agent another one."
+    )
 
 
 def test_two_things_of_one_name_name_both_plugins(check, tmp_path):

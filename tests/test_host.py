@@ -133,6 +133,10 @@ async def test_a_reload_takes_over_agents_and_limits_and_says_what_needs_a_resta
         with pytest.raises(ConfigError, match="heron"):
             await running.host.reload(load(path, {}))
         assert sorted(running.host.agents) == ["robin", "wren"]
+        path.write_text('[agents.robin]\n[limits]\nzone = "Atlantis/Capital"\n')
+        with pytest.raises(ConfigError, match="Atlantis"):
+            await running.host.reload(load(path, {}))
+        assert sorted(running.host.agents) == ["robin", "wren"]
 
 
 async def test_a_required_plugin_that_does_not_start_stops_the_start_and_unwinds():

@@ -223,6 +223,55 @@ async def test_a_sick_provider_is_passed_over_until_it_had_time_to_mend():
         assert len(first.prompts) == 4
 
 
+async def test_a_sick_provider_is_tried_again_after_a_call_that_did_not_come_to_be_made():
+    first, second = Model("first", *[failure("connection")] * 3), Model("second")
+    limits = '[limits]\nmodel_attempts = 1\nbreaker_failures = 3\n[[budgets]]\nper = "turn"\ntokens = 15_000\n'
+    async with running_host([Brings(first, second)], config=limits + CHAIN) as running:
+        for _ in range(3):
+            await running.ask("hello")
+        running.clock.advance(31.0)
+        assert "rest for a while" in await running.ask("12345 " * 5_000)
+        await running.ask("hello", room="other")
+        assert len(first.prompts) == 4
+
+
+async def test_a_sick_provider_is_asked_where_those_behind_it_lack_their_key():
+    first = Model("first", *[failure("connection")] * 3)
+    second = Model("second", missing="No key is set. Set SECOND_KEY.")
+    limits = "[limits]\nmodel_attempts = 1\nbreaker_failures = 3\n"
+    async with running_host([Brings(first, second)], config=limits + CHAIN) as running:
+        for _ in range(4):
+            answer = await running.ask("hello")
+        assert (len(first.prompts), answer) == (4, "You said: hello")
+
+
+async def test_a_provider_whose_plugin_is_quarantined_is_passed_over():
+    class Broken(Brings):
+        """A plugin of its own."""
+
+    first, second = Model("first", *[ValueError("a bug")] * 3), Model("second")
+    limits = "[limits]\nbreaker_failures = 2\n"
+    async with running_host([Broken(first), Brings(second)], config=limits + CHAIN) as running:
+        for _ in range(3):
+            assert await running.ask("hello") == "You said: hello"
+        assert (len(first.prompts), len(second.prompts)) == (2, 3)
+        assert (await completion_of(running))["attempts"][0]["reason"] == "resting"
+
+
+async def test_a_provider_that_never_comes_to_an_end_is_left_for_the_next_one():
+    class Hangs(Model):
+        async def generate(self, prompt: Prompt, model: str, emit: Callable[[str], None]) -> Completion:
+            self.asked_for.append(model)
+            await anyio.sleep_forever()
+            raise AssertionError
+
+    first, second = Hangs("first"), Model("second")
+    limits = '[limits]\nmodel_attempts = 1\n[limits.budgets]\n"first.generate" = 0.01\n'
+    async with running_host([Brings(first, second)], config=limits + CHAIN) as running:
+        assert await running.ask("hello") == "You said: hello"
+        assert (await completion_of(running))["attempts"][0]["reason"] == "timeout"
+
+
 async def test_the_only_model_is_asked_however_sick_it_is():
     first = Model("first", *[failure("connection")] * 6)
     limits = "[limits]\nmodel_attempts = 1\nbreaker_failures = 3\n"

@@ -184,6 +184,14 @@ async def test_a_model_is_looked_up_once_and_only_where_it_has_to_be() -> None:
     assert shelf.asked == 2
 
 
+def test_a_check_learns_whether_a_price_is_known_without_waiting() -> None:
+    known = {each: Prices({}, load=Shelf).knows(Shop(), each) for each in ("plain", "nightly", "spoken", "none")}
+
+    assert known == {"plain": True, "nightly": True, "spoken": False, "none": False}
+    assert Prices({}, load=Shelf).knows(Charity(), "none")
+    assert Prices({"shop/none": ModelFacts(input=1, output=2)}, load=Empty).knows(Shop(), "none")
+
+
 # --- the table that is installed ---------------------------------------------------------------------------------------------
 
 
