@@ -1,7 +1,7 @@
 """Run all benchmarks (or those named), print a table, write ``.bench/latest.json``.
 
 ``python -m tests.benchmarks [NAME ...] [--memories N] [--waiting N]``; what each measures is told by its module. Without a name
-it is what four minutes are enough for, with ``all`` everything. The big one, which makes its databases first and keeps them, is
+it is what five minutes are enough for, with ``all`` everything. The big one, which makes its databases first and keeps them, is
 ``million million-postgres --memories 1000000``.
 """
 
@@ -17,14 +17,14 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from tests.benchmarks import dispatching, durable, growth, million, starting, turns, waiting
+from tests.benchmarks import dispatching, durable, growth, million, providers, starting, turns, waiting
 from tests.benchmarks.backends import Missing
 from tests.benchmarks.gauges import calibration
 
 Result = dict[str, dict[str, object]]
 
 
-USUAL = ("dispatch", "turns", "start", "durable", "growth", "waiting", "million", "durable-postgres")
+USUAL = ("dispatch", "turns", "start", "providers", "durable", "growth", "waiting", "million", "durable-postgres")
 
 
 def sections(memories: int, waiters: int) -> dict[str, Callable[[], Result]]:
@@ -33,6 +33,7 @@ def sections(memories: int, waiters: int) -> dict[str, Callable[[], Result]]:
         "dispatch": dispatching.measure,
         "turns": turns.measure,
         "start": starting.measure,
+        "providers": providers.measure,
     }
     for name, suffix in (("sqlite", ""), ("postgres", "-postgres")):
         found[f"durable{suffix}"] = partial(durable.measure, name)
