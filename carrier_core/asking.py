@@ -84,7 +84,7 @@ class Asking:
         self._context.clear()
         for name in {*self._paces, *limits.providers}:
             given = limits.providers.get(name)
-            self._pace(name).limit(*((given.requests, given.tokens, given.at_once) if given is not None else ()))
+            self.pace(name).limit(*((given.requests, given.tokens, given.at_once) if given is not None else ()))
 
     async def ask(self, turn: Turn, prompt: Prompt) -> Completion:
         """The completion of the first model of the prompt's class that gives one; it names the attempts that failed before.
@@ -194,7 +194,7 @@ class Asking:
             model=choice.model,
             price=await host.prices.price(choice.provider, choice.model),
         )
-        pace = self._pace(name)
+        pace = self.pace(name)
         counts = call.is_bounded or pace.counts_tokens
         fitted = await self.fitted(choice, for_provider(prompt, name), counts=counts)
         prompt = fitted.prompt
@@ -262,7 +262,8 @@ class Asking:
         breaker.succeeded()
         return completion
 
-    def _pace(self, provider: str) -> Pace:
+    def pace(self, provider: str) -> Pace:
+        """The rate limits of a provider."""
         found = self._paces.get(provider)
         if found is None:
             clock = self._host.quarantine.clock
@@ -273,7 +274,7 @@ class Asking:
         """What a failure says about the calls to come."""
         name = choice.provider.name
         if error.reason == "rate_limit" and error.retry_after:
-            self._pace(name).rest(min(error.retry_after, LONGEST))
+            self.pace(name).rest(min(error.retry_after, LONGEST))
         if error.reason == "length":
             known, shorter = self._context.get((name, choice.model)), int(tokens * SHORTER)
             self._context[name, choice.model] = shorter if known is None else min(known, shorter)

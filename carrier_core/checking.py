@@ -78,7 +78,7 @@ class _Examination:
         for position, action in enumerate(policy.allow):
             yield from self._known(("policy", "allow", position), "action", action, plugins.things[Action])
         for provider in self._settings.limits.providers:
-            yield from self._known(("limits", "providers", provider), "provider", provider, plugins.things[Provider])
+            yield from self._known(("limits", "providers", provider), "provider", provider, self._services())
         for model in self._settings.models:
             yield from self._model(("models", model), *model.partition("/")[::2])
         for position, budget in enumerate(self._settings.budgets):
@@ -91,10 +91,15 @@ class _Examination:
 
     def _model(self, path: KeyPath, provider: str, model: str) -> Iterator[ConfigError]:
         if model:
-            yield from self._known(path, "provider", provider, self._plugins.things[Provider])
+            yield from self._known(path, "provider", provider, self._services())
         else:
             problem = f'"{provider}" names no model, so nothing is known by it.'
             yield self._config.fault(path, problem, f'Write [models."{provider}/MODEL"].')
+
+    def _services(self) -> set[str]:
+        """The names of providers, those of embedders included."""
+        things = self._plugins.things
+        return {*things[Provider], *[name.partition("/")[0] for name in things[Embedder]]}
 
     def _guard(self, path: KeyPath, plugin: str, hook: str) -> Iterator[ConfigError]:
         found = self._plugins.found.get(plugin)

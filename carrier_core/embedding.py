@@ -6,15 +6,17 @@ from array import array
 from collections.abc import Sequence
 from hashlib import blake2b
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
 from carrier_core.contract import Caller, Contract
 from carrier_core.dispatch import Hooks
 from carrier_core.errors import CarrierError, PluginError, ProviderError
+from carrier_core.fitting import estimate_text
 from carrier_core.kept import Kept
 from carrier_core.messages import InboundKind
+from carrier_core.prompts import Usage
 from carrier_core.things import Embedder
 
 if TYPE_CHECKING:
@@ -55,6 +57,8 @@ class Embedding:
         self.model = f"{embedder.name}/{embedder.dimension}"
         self._dimension = embedder.dimension
         self._key = f"embedder {embedder.name}"
+        provider, _, model = embedder.name.partition("/")
+        self._service = _Service(provider, model or provider, embedder.billed_as, embedder.free)
         self._host = host
         self._caller: Caller[..., tuple[Vector, ...]] = host.table.method(entry, Embedder.embed)
         caller = self._caller
@@ -71,8 +75,9 @@ class Embedding:
         if not text.strip():
             return ()
         try:
-            return (await self._ask(hooks, self._asking, (text,)))[0]
-        except CarrierError as error:
+            with anyio.fail_after(1.5 * QUESTION):  # with the wait for rate limits: the turn goes on without
+                return (await self._ask(hooks, self._asking, (text,)))[0]
+        except (CarrierError, TimeoutError) as error:
             self._failed(error)
             return ()
 
@@ -143,7 +148,28 @@ class Embedding:
     async def _embed(
         self, hooks: Hooks, caller: Caller[..., tuple[Vector, ...]], texts: tuple[str, ...]
     ) -> tuple[Vector, ...]:
-        made = await hooks.call(caller, texts)
+        """Vectors from the embedder, when it may be asked; what it uses is counted. CarrierError if a budget has no room."""
+        host, service = self._host, self._service
+        tokens = sum(map(estimate_text, texts))
+        call = host.spending.open(
+            agent="",
+            turn="",
+            person="",
+            room="",
+            provider=service.name,
+            model=service.model,
+            price=await host.prices.price(service, service.model),
+        )
+        refusal = await call.hold(tokens, 0)
+        if refusal is not None:
+            raise CarrierError(refusal.message)
+        try:
+            async with host.asking.pace(service.name).turn("", tokens):
+                made = await hooks.call(caller, texts)
+        except BaseException as error:
+            call.fail(error, 0, tokens)
+            raise
+        call.settle(Usage(tokens, calls=1))
         if made is None or len(made) != len(texts) or not all(_fits(vector, self._dimension) for vector in made):
             plugin = caller.impls[0].plugin
             problem = f"{plugin} did not return a vector of {self._dimension} numbers for each of {len(texts)} texts."
@@ -158,6 +184,15 @@ class Embedding:
 
     def _left_out(self, memory: str, error: CarrierError) -> None:
         self._host.log.warning("memory_not_embedded", model=self.model, memory=memory, error=error.message)
+
+
+class _Service(NamedTuple):
+    """The model that an embedder's name says."""
+
+    name: str
+    model: str
+    billed_as: str
+    free: bool
 
 
 def _lasting(error: CarrierError) -> bool:

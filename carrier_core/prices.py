@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice
 
     from carrier_core.sections import ModelFacts
-    from carrier_core.things import Provider
 
 BILLION = 1_000_000_000
 """Of the unit in which money is counted there are so many in a US dollar."""
@@ -73,6 +72,22 @@ FREE = Price((Rates(0, 0, 0, 0, 0),))
 """That of a model that costs nothing."""
 
 
+class Billed(Protocol):
+    """Who asks for money: a provider, or what has as much of one as prices need to know."""
+
+    @property
+    def name(self) -> str:
+        """As in the configuration."""
+
+    @property
+    def billed_as(self) -> str:
+        """As in the table; empty where it is not there."""
+
+    @property
+    def free(self) -> bool:
+        """Whether it costs nothing."""
+
+
 class Table(Protocol):
     """A table of prices."""
 
@@ -110,35 +125,35 @@ class Prices:
         self._table: Table | None = None
         self._known: dict[tuple[str, str], _Known] = {}
 
-    async def price(self, provider: Provider, model: str) -> Price | None:
+    async def price(self, provider: Billed, model: str) -> Price | None:
         """What a model costs now: as the configuration says, else nothing with a free provider, else as the table says. None
         where nobody knows."""
         known = self._known.get((provider.name, model)) or await self._look_up(provider, model)
         return known.price if known.info is None else self._dated(known, known.info)
 
-    async def context(self, provider: Provider, model: str) -> int | None:
+    async def context(self, provider: Billed, model: str) -> int | None:
         """How many tokens prompt and answer may have together; None where nobody knows."""
         known = self._known.get((provider.name, model)) or await self._look_up(provider, model)
         return known.context
 
-    def knows(self, provider: Provider, model: str) -> bool:
+    def knows(self, provider: Billed, model: str) -> bool:
         """Whether it is known what a model costs. The table is read here and now: this is for a check before anything runs."""
         if self._table is None and self._wants_table(provider, model):
             self._table = self._load()
         known = self._found(provider, model)
         return known.price is not None or known.info is not None
 
-    async def _look_up(self, provider: Provider, model: str) -> _Known:
+    async def _look_up(self, provider: Billed, model: str) -> _Known:
         if self._wants_table(provider, model):
             async with self._loading:
                 if self._table is None:
                     self._table = await anyio.to_thread.run_sync(self._load)
         return self._found(provider, model)
 
-    def _wants_table(self, provider: Provider, model: str) -> bool:
+    def _wants_table(self, provider: Billed, model: str) -> bool:
         return bool(provider.billed_as) and not _says_all(self._facts.get(f"{provider.name}/{model}"))
 
-    def _found(self, provider: Provider, model: str) -> _Known:
+    def _found(self, provider: Billed, model: str) -> _Known:
         facts = self._facts.get(f"{provider.name}/{model}")
         table = self._table if self._wants_table(provider, model) else None
         info = None if table is None else table.find(provider.billed_as, model)

@@ -169,9 +169,15 @@ class Provider(Thing, ABC):
 
 
 class Embedder(Thing, ABC):
-    """A service that turns texts into vectors of ``dimension`` numbers."""
+    """A service that turns texts into vectors of ``dimension`` numbers.
+
+    Its name is that of a provider and of a model, ``provider/model``, where what it does counts as theirs: in rate limits,
+    budgets and prices. ``billed_as`` and ``free`` are as with a provider.
+    """
 
     dimension: int
+    billed_as: str = ""
+    free: bool = False
 
     @abstractmethod
     @method(budget=60.0, effects=True)

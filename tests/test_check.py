@@ -669,6 +669,22 @@ def register_embedders():
     )
 
 
+def test_an_embedder_is_a_service_with_limits_and_prices_too(check):
+    embedder = """\
+class Meaning(Embedder):
+    name = "service/meaning"
+    dimension = 2
+    async def embed(self, texts):
+        raise NotImplementedError
+
+@impl
+def register_embedders():
+    return Meaning()
+"""
+    text = '[limits.providers.service]\nat_once = 1\n[models."service/meaning"]\ninput = 1\noutput = 0\n'
+    assert check(one_file(embedder) | config(text))[0] == 0
+
+
 def test_two_things_of_one_name_name_both_plugins(check, tmp_path):
     files = action(WHOLE + PERFORM)
     files["plugins/second.py"] = files["plugins/own.py"]

@@ -237,3 +237,35 @@ async def test_a_text_is_embedded_once_however_often_it_comes(make_host):
         await embedded(running)
         assert meaning.embedded.count("The cat sleeps.") == 1
         assert meaning.embedded.count("You said: The cat sleeps.") == 1
+
+
+PRICED = '[models."test/meaning"]\ninput = 1000000\noutput = 0\n'  # a dollar for each token
+
+
+async def test_what_is_embedded_counts_as_use_of_its_model(make_host):
+    async with make_host([Remembering(Meaning("test/meaning"))], config=PRICED) as running:
+        await running.ask("My automobile is red.")
+        await embedded(running)
+        await running.host.spending.flush()
+        (used,) = await running.store.journal.spent(scope=("use", ""))
+        assert used.scope[3:] == ("test", "meaning")
+        assert used.usage.calls == 2
+        assert used.usage.cost == used.usage.input * 1_000_000_000 > 0
+
+
+async def test_a_budget_bounds_what_is_embedded_and_the_talk_goes_on(make_host):
+    meaning = Meaning("test/meaning")
+    async with make_host([Remembering(meaning)], config=PRICED + "[[budgets]]\nusd = 10\n") as running:
+        assert await running.ask("My automobile is red and has four wheels, which are round.")
+        assert await running.ask("It is red.") == "You said: It is red."
+        assert meaning.embedded == ["It is red."]
+        assert "The budget of $10.00 per day has no room" in running.host.degraded["embedder test/meaning"]
+
+
+async def test_a_question_does_not_wait_for_a_rate_limit(make_host, monkeypatch):
+    monkeypatch.setattr(embedding, "QUESTION", 0.01)
+    plugin = Remembering(Meaning("test/meaning"))
+    async with make_host([plugin], config="[limits.providers.test]\nat_once = 1\n") as running:
+        async with running.host.asking.pace("test").turn("somebody else"):
+            assert await running.ask("It is red.") == "You said: It is red."
+        await embedded(running)

@@ -219,7 +219,7 @@ async def test_a_call_that_is_stopped_while_it_waits_its_turn_counts_as_nothing(
         await paid.asked(1)
         second = (await running.client.say("other", "Ben", "hello")).heard[0].turn
         with anyio.fail_after(20):
-            while not running.host.asking._pace("paid").waiting:
+            while not running.host.asking.pace("paid").waiting:
                 await anyio.lowlevel.checkpoint()
         await running.client.stop("other", "Ben", turn=second)
         assert (await running.host.wait(second))["status"] == "stopped"

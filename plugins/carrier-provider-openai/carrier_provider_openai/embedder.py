@@ -32,6 +32,7 @@ class OpenAIEmbedder(Embedder):
     def __init__(self, server: Server, model: str, dimension: int, *, shorten: bool = False) -> None:
         self.name = f"{server.name}/{model}"
         self.dimension = dimension
+        self.billed_as = server.billed_as
         self._server = server
         self._server.prepare = _prepare
         self._model = model
