@@ -24,6 +24,7 @@ from carrier_core import (
     Usage,
     impl,
 )
+from carrier_core.cli.why import lines
 from carrier_core.desk import Desk
 from carrier_core.settings import load
 from carrier_core.testing import Clock, EchoProvider, HostUnderTest, running_host
@@ -64,6 +65,17 @@ def budget(**keys: object) -> str:
 async def answer_of(running: HostUnderTest, text: str = "hello") -> dict:
     accepted = await running.client.say("r", "Ana", text)
     return await running.host.wait(accepted.heard[0].turn)
+
+
+async def test_why_shows_who_answered_who_did_not_and_what_it_cost():
+    paid = Paid(ProviderError("Too many.", reason="overloaded"))
+    async with running_host([paid], config=MODELS + PRICED) as running:
+        told = await answer_of(running)
+        shown = "\n".join(lines(await running.host.why(told["turn"])))
+    assert "1000 tokens in, 1000 out, $0.002" in shown
+    assert "generate/1     paid/big: stop, 1000 tokens in, 1000 out, $0.002" in shown
+    assert "not paid/big (overloaded, " in shown
+    assert "Too many." in shown
 
 
 # --- budgets ------------------------------------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from carrier_core.cli import place
 from carrier_core.errors import single
@@ -63,8 +64,9 @@ def lines(record: dict[str, Json]) -> list[str]:
     shown = [
         f"turn {record['turn']}  agent {record['agent']}  room {record['room']}",
         f"{record['status']} in {record['duration_ms']} ms, {usage['calls']} model calls, "
-        f"{usage['input']} tokens in, {usage['output']} out"
+        f"{usage['input']} tokens in, {usage['output']} out{_cost(usage)}"
         + (f": {visible(str(record['reason']))}" if record["reason"] else ""),
+        *_models(record),
         "",
         "What ran:",
     ]
@@ -83,3 +85,32 @@ def lines(record: dict[str, Json]) -> list[str]:
     shown += ["", f"Memories used: {len(memories)}"]
     shown += [f"  {memory['id']}  {visible(str(memory['text']))[:100]}" for memory in memories]
     return shown
+
+
+def _models(record: dict[str, Json]) -> list[str]:
+    """Which models answered, which were asked before, and what was done to the prompts."""
+    from carrier_core.cli.text import visible
+
+    shown: list[str] = []
+    for step in cast("list[dict[str, Any]]", record["steps"]):
+        value = step["value"] or {}
+        if value.get("type") != "completion":
+            continue
+        answer = value["data"]
+        usage = answer.get("usage", {})
+        cached = f" ({usage['cached']} cached)" if usage.get("cached") else ""
+        shown.append(
+            f"  {step['name']:<14} {answer.get('provider', '')}/{answer.get('model', '')}: {answer.get('finish', 'stop')}, "
+            f"{usage.get('input', 0)} tokens in{cached}, {usage.get('output', 0)} out{_cost(usage)}"
+        )
+        for failed in answer.get("attempts", ()):
+            who, seconds = f"{failed['provider']}/{failed['model']}", failed.get("seconds", 0)
+            shown.append(f"{'':17}not {who} ({failed['reason']}, {seconds} s): {visible(failed.get('message', ''))}")
+        shown += [f"{'':17}{visible(note)}" for note in answer.get("notes", ())]
+    return ["", "Which models answered:", *shown] if shown else []
+
+
+def _cost(usage: Mapping[str, int]) -> str:
+    from carrier_core.prices import dollars
+
+    return f", {dollars(usage['cost'])}" if usage.get("cost") else ""
