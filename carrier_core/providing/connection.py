@@ -61,7 +61,7 @@ async def read_out(events: AsyncIterator[object]) -> None:
         try:
             async for _ in events:
                 pass
-        except Exception:
+        except Exception:  # of the stream, which has brought all that it was asked for
             return
 
 
