@@ -16,7 +16,7 @@ import msgspec
 from carrier_core.breaker import Quarantine
 from carrier_core.drafts import drafting
 from carrier_core.errors import CarrierError, InDoubt, NotDone, OverBudget, PluginError, ProviderError
-from carrier_core.fitting import Fitted, estimate, fit
+from carrier_core.fitting import Fitted, ceiling, estimate, fit
 from carrier_core.models import Choice, missing_of
 from carrier_core.pacing import Pace
 from carrier_core.prompts import Attempt, Completion, Effort, Finish, Prompt, PromptMessage
@@ -202,9 +202,12 @@ class Asking:
             context = await host.prices.context(choice.provider, choice.model)
             prompt = msgspec.structs.replace(prompt, max_tokens=_room(context))
         room = prompt.max_tokens or ANSWER
-        refusal = await call.hold(fitted.tokens, room, waived=waived)
+        started = perf_counter()
+        most = ceiling(prompt, await host.prices.context(choice.provider, choice.model)) if call.is_bounded else 0
+        refusal = await call.hold(fitted.tokens, room, most_in=most, waived=waived)
         if refusal is not None:
             raise NoRoom(refusal)
+        held_up = perf_counter() - started
         turn.attempt += 1
         begun, received = False, 0
 
@@ -229,7 +232,8 @@ class Asking:
             if isinstance(error, ProviderError):
                 self._learn(choice, tokens, error)
             raise
-        waited = (f"It waited {slot.waited:.0f} s for the rate limits of {name}.",) if slot.waited >= 1 else ()
+        waits = ((held_up, "other calls to leave room in a budget"), (slot.waited, f"the rate limits of {name}"))
+        waited = [f"It waited {seconds:.0f} s for {what}." for seconds, what in waits if seconds >= 1]
         return _noted(msgspec.structs.replace(completion, usage=usage), *fitted.notes, *waited)
 
     async def fitted(self, choice: Choice, prompt: Prompt, *, counts: bool = True) -> Fitted:

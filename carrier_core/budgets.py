@@ -1,9 +1,12 @@
 """Budgets: what a model call counts in, and whether there is room for it.
 
-Every call counts in its day's counter of use: of its agent, person, provider and model. Where a budget applies, an upper estimate is
-held back in the budget's counter before the call is made, and what the call has used takes its place afterwards. Calls that
-run at one time can therefore not spend the same room. What is held stays counted until it is written that the call has ended:
-if the process dies before, for as long as the counter is kept, since the call may have been paid for.
+Every call counts in its day's counter of use: of its agent, person, provider and model. Where a budget applies, its counter has to
+have room for what the call will use by the estimate; what the call can use at most is then held back in it, and what it has used
+takes the place of that afterwards. So all that is counted beside the next call is as much as can have been spent, and a budget
+is exceeded by what the estimate of one call was wrong, whatever runs at one time. What is held stays counted until it is written
+that the call has ended: if the process dies before, for as long as the counter is kept, since the call may have been paid for.
+
+A call that has no room only for what is held for others of this process waits until one of them has ended.
 
 The window of a call is that of the moment at which it is opened; a clock that is put forward or back meanwhile changes nothing.
 A change of the configuration forgets nothing either: the counter of a budget is known by what it counts, not by its place.
@@ -18,11 +21,13 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
+import anyio
 import msgspec
 
 from carrier_core.bounds import DAY, DAYS, USE, Bound
 from carrier_core.errors import ConfigError, ProviderError
-from carrier_core.journal import Charge, Hold, Settlement, Spent
+from carrier_core.estimates import Estimates, Size
+from carrier_core.journal import Charge, CounterKey, Hold, Settlement, Spent
 from carrier_core.prices import Price
 from carrier_core.prompts import Usage
 from carrier_core.tally import Tally
@@ -37,8 +42,6 @@ T = TypeVar("T")
 _TURNED_AWAY = frozenset(("auth", "rate_limit", "overloaded", "invalid", "length", "server", "connection", "resting"))
 _STRICTEST = ("refuse", "cheaper", "ask")
 """What happens where several budgets have no room: the operator is not asked before a cheaper model was tried."""
-_FADES = 0.1  # how much of a too large correction of the estimates goes with each call
-_LONGER = 4.0  # so much, at most: a document whose pages nobody counted says little about the next prompt
 
 
 class Outlast(Protocol):
@@ -64,8 +67,8 @@ class Call:
     """
 
     __slots__ = (
-        "_bounds", "_budgets", "_charges", "_estimate", "_given", "_is_held", "_is_over", "agent", "key", "model", "person",
-        "price", "provider", "room", "turn", "window",
+        "_bounds", "_budgets", "_charges", "_is_held", "_is_over", "_most", "_size", "agent", "key", "model", "person", "price",
+        "provider", "room", "turn", "window",
     )  # fmt: skip
 
     def __init__(
@@ -87,8 +90,8 @@ class Call:
         self.key = ""
         self._bounds = budgets.bounds(agent)
         self._charges: tuple[Charge, ...] = ()
-        self._estimate = Usage()
-        self._given = 0
+        self._most = Usage()
+        self._size = Size()
         self._is_held = self._is_over = False
 
     @property
@@ -96,33 +99,32 @@ class Call:
         """Whether a budget may apply to it: then the answer should have a limit of tokens, for which room is held."""
         return bool(self._bounds)
 
-    async def hold(self, tokens_in: int, tokens_out: int, *, waived: Collection[Budget] = ()) -> Refusal | None:
-        """Hold back what the call may use, a prompt of ``tokens_in`` and at most ``tokens_out`` of an answer, in all counters of
-        budgets, or, with a refusal, in none. To be awaited before every call; without a budget it asks nobody.
+    async def hold(
+        self, tokens_in: int, tokens_out: int, *, most_in: int = 0, waived: Collection[Budget] = ()
+    ) -> Refusal | None:
+        """Hold back what the call may use, a prompt of about ``tokens_in`` and at most ``most_in``, if that is more, and an answer
+        of ``tokens_out`` at most, in all counters of budgets, or, with a refusal, in none. To be awaited before every call;
+        without a budget it asks nobody. It waits for other calls if there is room as soon as they have ended.
 
         ``waived`` are budgets beyond which the operator let it go: it counts in them, and they do not bound it. ConfigError where
         a budget in dollars applies and nobody knows what the model costs; Unavailable while the store is away and the host
         stops.
         """
-        self._given, self._is_over = tokens_in, True  # a call that is not made counts as nothing
+        self._size = Size(tokens_in, most_in, tokens_out)
+        self._is_over = True  # a call that is not made counts as nothing
         bound = [(each, each.charge(self, is_waived=each.budget in waived)) for each in self._bounds]
         charged = [(each, charge) for each, charge in bound if charge is not None]
-        if charged:
-            tokens_in = self._budgets.corrected(self, tokens_in)
-        cost = 0 if self.price is None else self.price.most(tokens_in, tokens_out)
-        self._estimate = Usage(tokens_in, tokens_out, calls=1, cost=cost)
         if not charged:
             self._is_over = False
             return None
         if self.price is None and any(charge.most_cost is not None for _, charge in charged):
             raise unpriced(self.provider, self.model)
         self._charges = tuple([charge for _, charge in charged])
-        full = await self._budgets.hold(self, self._estimate, self._charges)
-        if full:
-            lacking = [(each, charge) for each, charge in charged if charge in full]
-            return await self._budgets.refusal(lacking, self._estimate)
-        self._is_held, self._is_over = True, False
-        return None
+        about, self._most = self._budgets.estimates.expected((self.provider, self.model), self._size, self.price)
+        refusal = await self._budgets.hold(self, about, self._most, charged)
+        if refusal is None:
+            self._is_held, self._is_over = True, False
+        return refusal
 
     def settle(self, usage: Usage) -> Usage:
         """Count what the call has used; returns it with what it cost. What is counted is written soon.
@@ -132,8 +134,9 @@ class Call:
         if usage.calls < 1:
             usage = msgspec.structs.replace(usage, calls=1)
         if self._is_held and not usage.input + usage.output:
-            return self._end(self._estimate)
-        self._budgets.learn(self, self._given, usage)
+            return self._end(self._most)
+        if self._bounds:
+            self._budgets.estimates.learn((self.provider, self.model), self._size, usage)
         return self._end(usage)
 
     def fail(self, error: BaseException | None = None, received: int = 0, sent: int = 0) -> Usage:
@@ -147,7 +150,7 @@ class Call:
         """
         if isinstance(error, ProviderError) and error.reason in _TURNED_AWAY and not received:
             return self._end(Usage())
-        return self._end(self._estimate if self._is_held else Usage(sent or self._given, received, calls=1))
+        return self._end(self._most if self._is_held else Usage(sent or self._size.tokens_in, received, calls=1))
 
     def drop(self) -> None:
         """Let go of what was held for a call that was not made after all: it counts as nothing."""
@@ -187,10 +190,12 @@ class Budgets:
         self._journal = journal
         self._clock = clock
         self._outlast = outlast or _once
-        self.tally = Tally(journal, self._outlast)
+        self.tally = Tally(journal, self._outlast, self._written)
         self._numbers = count(1)
         self._name = os.urandom(8).hex()
-        self._short: dict[tuple[str, str], float] = {}
+        self.estimates = Estimates()
+        self._under_way: dict[str, Hold] = {}
+        self._ended = anyio.Event()
         self.configure(budgets, zone)
 
     def configure(self, budgets: Sequence[Budget], zone: str) -> None:
@@ -227,36 +232,49 @@ class Budgets:
             found = self._of[agent] = tuple(fits)
         return found
 
-    async def hold(self, call: Call, estimate: Usage, charges: tuple[Charge, ...]) -> tuple[Charge, ...]:
-        """Hold back an estimate; returns the charges that have no room for it."""
+    async def hold(self, call: Call, about: Usage, most: Usage, charged: list[tuple[Bound, Charge]]) -> Refusal | None:
+        """Hold back ``most`` where there is room for ``about`` as much, as soon as there is; why there will be none, else."""
         call.key = f"{self._name}/{next(self._numbers)}"
-        hold = Hold(call.key, charges, estimate, self._clock())
-        try:
-            return await self._outlast(partial(self._journal.hold, hold))
-        except BaseException:  # it may have been written, and the call is not made
-            self.tally.add(Settlement(call.key, (), Usage()), is_urgent=True)
-            raise
+        hold = Hold(call.key, tuple([charge for _, charge in charged]), about, self._clock(), most)
+        while True:
+            ended = self._ended
+            try:
+                full = await self._outlast(partial(self._journal.hold, hold))
+            except BaseException:  # it may have been written, and the call is not made
+                self.tally.add(Settlement(call.key, (), Usage()), is_urgent=True)
+                raise
+            if not full:
+                self._under_way[call.key] = hold
+                return None
+            refusal = await self._refusal([pair for pair in charged if pair[1] in full], about)
+            if refusal is not None:
+                return refusal
+            await ended.wait()
 
-    async def refusal(self, full: list[tuple[Bound, Charge]], estimate: Usage) -> Refusal:
-        """Why there was no room."""
-        bound, charge = min(full, key=lambda pair: _STRICTEST.index(pair[0].budget.then))
+    async def _refusal(self, full: list[tuple[Bound, Charge]], about: Usage) -> Refusal | None:
+        """Why there is no room; None if there is as soon as what is under way has ended."""
+        ours = [self._held_in(charge.counter) for _, charge in full]  # before they are read: some may end meanwhile
+        spent = [await self._spent(charge) for _, charge in full]
+        if all(pair[0].fits(each, held, about) for pair, each, held in zip(full, spent, ours, strict=True)):
+            return None
+        at = min(range(len(full)), key=lambda at: _STRICTEST.index(full[at][0].budget.then))
+        bound = full[at][0]
+        return Refusal(bound.budget, bound.lacking(spent[at], about), tuple(each.budget for each, _ in full))
+
+    def _held_in(self, counter: CounterKey) -> Usage:
+        holds = self._under_way.values()
+        return sum((hold.held for hold in holds if any(each.counter == counter for each in hold.charges)), Usage())
+
+    async def _spent(self, charge: Charge) -> Spent:
         found = await self._journal.spent(scope=charge.scope, window=charge.window)
-        spent = next((each for each in found if each.counter == charge.counter), Spent(*charge.counter))
-        return Refusal(bound.budget, bound.lacking(spent, estimate), tuple(each.budget for each, _ in full))
+        return next((each for each in found if each.counter == charge.counter), Spent(*charge.counter))
 
-    # --- estimates ---
-
-    def corrected(self, call: Call, tokens_in: int) -> int:
-        """The estimate of a prompt as it has to be for this model: where prompts turned out to be longer, by as much more."""
-        return int(tokens_in * self._short.get((call.provider, call.model), 1.0) + 0.999)
-
-    def learn(self, call: Call, given: int, usage: Usage) -> None:
-        """Compare the estimate of a prompt with what it was: the largest error counts, and fades."""
-        if given and self._bounds:
-            key = (call.provider, call.model)
-            known = self._short.get(key, 1.0)
-            seen = min(_LONGER, max(1.0, usage.input / given))
-            self._short[key] = seen if seen >= known else known + (seen - known) * _FADES
+    def _written(self, settlements: tuple[Settlement, ...]) -> None:
+        """There is room again where these calls had been."""
+        for each in settlements:
+            self._under_way.pop(each.key, None)
+        self._ended.set()
+        self._ended = anyio.Event()
 
 
 async def _once(write: Callable[[], Awaitable[T]]) -> T:

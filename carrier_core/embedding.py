@@ -13,7 +13,7 @@ import anyio
 from carrier_core.contract import Caller, Contract
 from carrier_core.dispatch import Hooks
 from carrier_core.errors import CarrierError, PluginError, ProviderError
-from carrier_core.fitting import estimate_text
+from carrier_core.fitting import ceiling_of_text, estimate_text
 from carrier_core.kept import Kept
 from carrier_core.messages import InboundKind
 from carrier_core.prompts import Usage
@@ -160,7 +160,7 @@ class Embedding:
             model=service.model,
             price=await host.prices.price(service, service.model),
         )
-        refusal = await call.hold(tokens, 0)
+        refusal = await call.hold(tokens, 0, most_in=sum(map(ceiling_of_text, texts)))
         if refusal is not None:
             raise CarrierError(refusal.message)
         try:

@@ -45,6 +45,12 @@ TOOLS = 350
 IMAGE = 2_500
 """Tokens of an image: services make at most 1,500 to 2,500 of one, at usual resolutions. A PDF counts as one: how many pages
 it has is not known here."""
+HIDDEN, AROUND = 1_000, 32
+"""Tokens, at most, of what services say to their models unasked (how tools are used takes up to 806, as documented, and the date
+a few), and of the marks around each message, call and tool."""
+PICTURE, DOCUMENT = 50_000, 1_000_000
+"""Tokens, at most, of an image (48,169 is the most that any documentation comes to: 8 tiles of 5,667 and 2,833), and of all
+documents where nobody knows how much the model takes."""
 LEAST = 64
 """Tokens that are left of a text, however short the room is; one that has no more is not shortened."""
 
@@ -133,6 +139,46 @@ def _of_json(value: object) -> int:
     if tokens is None:
         tokens = _KNOWN[key] = _weigh(encoded)
     return tokens
+
+
+# --- how many at most ------------------------------------------------------------------------------------------------------
+
+
+def ceiling(prompt: Prompt, context: int | None = None) -> int:
+    """Tokens beyond which a prompt cannot come, whatever the tokenizer, for a model that takes ``context`` if that is known.
+
+    Every token stands for a byte or more in the vocabularies in use, which fall back to bytes. JSON is shown to models in
+    notations of the services' own, of at most twice its bytes.
+    """
+    tokens = HIDDEN + sum(map(_ceiling_of_message, prompt.messages))
+    tokens += sum(AROUND + 2 * _json_bytes(tool) for tool in prompt.tools)
+    if prompt.schema is not None:
+        tokens += 2 * _json_bytes(prompt.schema)
+    files = [part.attachment for message in prompt.messages for part in message.parts if part.attachment is not None]
+    tokens += PICTURE * sum(file.media_type.startswith("image/") for file in files)
+    if any(file.media_type.startswith("application/pdf") for file in files):
+        tokens += DOCUMENT if context is None else context
+    return tokens
+
+
+def ceiling_of_text(text: str) -> int:
+    """Its bytes, and the marks at its beginning and end."""
+    return AROUND + _bytes(text)
+
+
+def _ceiling_of_message(message: PromptMessage) -> int:
+    tokens = AROUND + sum(1 + _bytes(text_of((part,))) for part in message.parts)
+    for call in message.calls:
+        tokens += AROUND + 2 * _json_bytes((call.id, call.name, call.arguments))
+    return tokens if message.carry is None else tokens + _json_bytes(message.carry.data)
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def _json_bytes(value: object) -> int:
+    return len(msgspec.json.encode(value))
 
 
 # --- what is left out ------------------------------------------------------------------------------------------------------

@@ -169,8 +169,9 @@ class Charge(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Hold(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """What a call will use at most, held back in its counters from before it is made, ``at`` a time in seconds since the
-    epoch, until it is settled.
+    """A call that is about to be made, ``at`` a time in seconds since the epoch. What it will use by the ``estimate`` has to have
+    room in all its counters; what it can use at ``most`` is then held back in them until it is settled. Both are the same
+    where ``most`` is not said.
 
     ``key`` is the call's own, and that of no other call before or after it. A hold that is never settled, because the process
     died in the middle, stays counted as long as its counters are there: the call may well have been paid for.
@@ -180,6 +181,12 @@ class Hold(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     charges: tuple[Charge, ...]
     estimate: Usage
     at: float
+    most: Usage | None = None
+
+    @property
+    def held(self) -> Usage:
+        """What is held back."""
+        return self.estimate if self.most is None else self.most
 
     def concerns(self, agent: str) -> bool:
         """Whether it counts in a counter of this agent."""
@@ -416,10 +423,11 @@ class Journal(ABC):
 
     @abstractmethod
     async def hold(self, hold: Hold) -> tuple[Charge, ...]:
-        """Hold back an estimate in all counters of a call, or in none: returns the charges that have no room for it.
+        """Hold back what a call can use in all its counters, or in none: returns the charges that have no room for it.
 
         A counter has room if its tokens (in and out) and its cost, used and held, with the estimate stay within what the
-        charge says; one that several charges name counts the call once. A hold of that key that is there already stays, and
+        charge says; what is held then is ``hold.most``, which may be more. So a counter is exceeded by what one estimate was
+        wrong, however many calls are under way. One that several charges name counts the call once. A hold of that key that is there already stays, and
         () is returned. No two calls at one time can take the same room, not even of two daemons.
         """
 

@@ -94,7 +94,7 @@ class Spending:
     # --- calls ---
 
     def hold(self, hold: Hold) -> tuple[Charge, ...]:
-        """Hold an estimate back in all counters, or in none where some have no room; these are returned."""
+        """Hold back what a call can use in all counters, or in none where some have no room for its estimate; these are returned."""
         if hold.key in self.holds or not hold.charges:
             return ()
         lacking = tuple([charge for charge in hold.charges if not self._has_room(charge, hold.estimate)])
@@ -118,13 +118,13 @@ class Spending:
         self.holds[hold.key] = hold
         self.changed_holds.add(hold.key)
         for key, until in _each(hold.charges):
-            self._count(key, _NOTHING, until, hold.estimate)
+            self._count(key, _NOTHING, until, hold.held)
 
     def _let_go(self, key: str) -> None:
         hold = self.holds.pop(key, None)
         if hold is not None:
             self.changed_holds.add(key)
-            less = Usage(*[-number for number in _numbers(hold.estimate)])
+            less = Usage(*[-number for number in _numbers(hold.held)])
             for counter, _ in _each(hold.charges):
                 if counter in self.counters:
                     self._count(counter, _NOTHING, 0.0, less)

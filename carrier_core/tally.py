@@ -26,11 +26,19 @@ Write = Callable[[], Awaitable[None]]
 
 
 class Tally:
-    """Settlements that are not written yet. ``outlast`` is what a write is made with: it tries again while the store is away."""
+    """Settlements that are not written yet. ``outlast`` is what a write is made with: it tries again while the store is away;
+    ``written`` is told what was.
+    """
 
-    def __init__(self, journal: Journal, outlast: Callable[[Write], Awaitable[object]]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        outlast: Callable[[Write], Awaitable[object]],
+        written: Callable[[tuple[Settlement, ...]], None],
+    ) -> None:
         self._journal = journal
         self._outlast = outlast
+        self._written = written
         self._kept: list[Settlement] = []
         self._merged: dict[tuple[Charge, ...], Settlement] = {}
         self._batch: tuple[Settlement, ...] = ()
@@ -70,6 +78,7 @@ class Tally:
                 with anyio.CancelScope(shield=True):  # a write that is cut off could be done twice
                     await self._outlast(partial(self._journal.settle, batch))
                 self._batch = ()
+                self._written(batch)
 
     def _next(self) -> tuple[Settlement, ...]:
         """What is to be written together: after a failure the same again, so that a store may know it by its keys."""

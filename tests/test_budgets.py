@@ -168,7 +168,7 @@ async def test_what_has_no_room_is_refused_with_the_budget_and_the_reason() -> N
     assert refused.budget == cap
     assert refused.budget.say == "I am tired."
     assert refused.message == (
-        "The budget of $0.025 per day has no room for a call of up to $0.016: $0.01 used, $0.00 held back."
+        "The budget of $0.025 per day has no room for a call of about $0.016: $0.01 used, $0.00 held back."
     )
     assert await held(store) == Usage()
 
@@ -192,13 +192,16 @@ async def test_calls_at_one_time_cannot_take_the_same_room() -> None:
     granted: list[bool] = []
 
     async def ask() -> None:
-        granted.append(await of_call(budgets).hold(0, 1_000) is None)
+        call = of_call(budgets)
+        granted.append(await call.hold(0, 1_000) is None)
+        if granted[-1]:
+            call.settle(Usage(0, 1_000))
 
-    async with anyio.create_task_group() as group:
+    async with behind(budgets), anyio.create_task_group() as group:
         for _ in range(10):
             group.start_soon(ask)
 
-    assert sum(granted) == 3
+    assert (sum(granted), len(granted)) == (3, 10)
 
 
 @pytest.mark.anyio
@@ -207,13 +210,53 @@ async def test_what_a_call_has_used_takes_the_place_of_the_estimate() -> None:
     budgets = Budgets(store.journal, [budget(tokens=1_000)])
     call = of_call(budgets)
     await call.hold(100, 900)
-    assert await of_call(budgets).hold(100, 100) is not None
+    assert await held(store, "host") == Usage(100, 900, calls=1, cost=11 * CENT // 10)
 
     call.settle(Usage(100, 50))
     await budgets.flush()
 
     assert await of_call(budgets).hold(100, 700) is None
     assert await used(store, "host") == Usage(100, 50, calls=1, cost=150 * CENT // 1000)
+
+
+@pytest.mark.anyio
+async def test_there_has_to_be_room_for_the_estimate_and_what_it_can_be_at_most_is_held() -> None:
+    store = Watched()
+    budgets = Budgets(store.journal, [budget(tokens=1_000)])
+
+    assert await of_call(budgets).hold(900, 101, most_in=900) is not None
+    assert await of_call(budgets).hold(900, 100, most_in=3_000) is None
+
+    assert await held(store, "host") == Usage(3_000, 100, calls=1, cost=61 * CENT // 10)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("how", "left"), [("used", [("second", True)]), ("cut", [("second", False), ("third", False)])]
+)
+async def test_a_call_waits_where_there_may_be_room_as_soon_as_others_have_ended(
+    how: str, left: list[tuple[str, bool]]
+) -> None:
+    budgets = Budgets(Watched().journal, [budget(tokens=1_000), budget(per="person", usd=1)])
+    first, second, third = (of_call(budgets) for _ in range(3))
+    assert await first.hold(100, 300, most_in=400) is None
+    through: list[tuple[str, bool]] = []
+
+    async def ask(name: str, call: Call) -> None:
+        through.append((name, await call.hold(100, 300, most_in=600) is None))
+
+    async with behind(budgets), anyio.create_task_group() as group:
+        group.start_soon(ask, "second", second)
+        group.start_soon(ask, "third", third)
+        await anyio.wait_all_tasks_blocked()
+        assert through == []
+        if how == "used":
+            first.settle(Usage(100, 100))
+        else:
+            first.fail()
+        await anyio.wait_all_tasks_blocked()
+        assert through == left
+        group.cancel_scope.cancel()
 
 
 @pytest.mark.anyio
@@ -333,6 +376,22 @@ async def test_prompts_that_turn_out_longer_than_estimated_are_estimated_higher(
     await of_call(budgets, model="other").hold(1_000, 0)
 
     assert (await held(store)).input == 1_500 + 1_000
+
+
+@pytest.mark.anyio
+async def test_what_a_service_bills_beyond_what_a_prompt_can_have_is_held_for_the_next_ones_too() -> None:
+    store = Watched()
+    budgets = Budgets(store.journal, [budget(tokens=100_000)])
+    call = of_call(budgets)
+    await call.hold(1_000, 50, most_in=2_000)
+    call.settle(Usage(12_000, 60))
+    await budgets.flush()
+
+    await of_call(budgets).hold(500, 50, most_in=1_000)
+    await of_call(budgets, model="other").hold(500, 50, most_in=1_000)
+
+    total = await held(store, "host")
+    assert (total.input, total.output) == (11_000 + 1_000, 60 + 50)
 
 
 @pytest.mark.anyio

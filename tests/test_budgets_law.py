@@ -1,5 +1,5 @@
 """The law of budgets: whatever rooms do at one time, whenever the process dies and wherever the clock goes, no cap is spent beyond
-by more than the estimates were wrong."""
+by more than the estimate of one call was wrong."""
 
 import asyncio
 from collections import defaultdict
@@ -29,12 +29,14 @@ class Crashed(Exception):
 
 
 class Made(NamedTuple):
-    """What a room does with a call: the estimate of its prompt and the limit of its answer, how much longer the prompt is, how
-    much of it comes from where, how long the answer gets, and how it ends."""
+    """What a room does with a call: the estimate of its prompt, how much longer that can be, and the limit of its answer; how
+    long the prompt is, as a share of what it can be, how much of it comes from where, how long the answer gets, and how it
+    ends."""
 
     tokens_in: int
+    more: int
     tokens_out: int
-    error: int
+    length: float
     cached: float
     stored: float
     answered: float
@@ -43,7 +45,7 @@ class Made(NamedTuple):
     @property
     def usage(self) -> Usage:
         """What is billed."""
-        whole = max(0, self.tokens_in + self.error)
+        whole = int((self.tokens_in + self.more) * self.length)
         cached = int(whole * self.cached)
         stored = int((whole - cached) * self.stored)
         usage = Usage(whole, int(self.tokens_out * self.answered), cached, 1, stored)
@@ -68,14 +70,13 @@ class Process:
         await self.pause()
         lacking = await self.world.store.journal.hold(hold)
         if not lacking:
-            self.world.granted(hold)
+            self.world.holds[hold.key] = hold
         await self.pause()
         return lacking
 
     async def settle(self, settlements: tuple[Settlement, ...]) -> None:
         await self.pause()
         await self.world.store.journal.settle(settlements)
-        self.world.settled(settlements)
         await self.pause()
 
     async def spent(self, **given: object) -> object:
@@ -92,9 +93,6 @@ class World:
         self.waiting: list[asyncio.Event] = []
         self.holds: dict[str, Hold] = {}
         self.billed: dict[str, Usage] = {}
-        self.counted: set[str] = set()
-        self.known: set[str] = set()
-        self.open: dict[str, set[str]] = {}
         self.tasks: list[asyncio.Task[None]] = []
         self.process = self.start()
 
@@ -117,7 +115,8 @@ class World:
                     model="m",
                     price=PRICE,
                 )
-                if await call.hold(made.tokens_in, made.tokens_out) is None:
+                refused = await call.hold(made.tokens_in, made.tokens_out, most_in=made.tokens_in + made.more)
+                if refused is None:
                     await self.ask(process, call, made)
                     await budgets.flush()
         except Crashed:
@@ -134,14 +133,6 @@ class World:
             call.fail(ProviderError("Cut.", reason="incomplete"), received=1)
         else:
             call.settle(made.usage)
-            self.counted.add(call.key)
-
-    def granted(self, hold: Hold) -> None:
-        self.holds[hold.key] = hold
-        self.open[hold.key] = {key for key in self.holds if key not in self.known}
-
-    def settled(self, settlements: tuple[Settlement, ...]) -> None:
-        self.known |= {each.key for each in settlements} & self.counted
 
     async def run(self, script: list[int]) -> None:
         for number in script:
@@ -153,40 +144,40 @@ class World:
                 await self.store.journal.expire_spent(self.clock())
             elif self.waiting:
                 self.waiting.pop(number % len(self.waiting)).set()
-        self.process.is_dead = True
-        while not all(task.done() for task in self.tasks):
-            await self.idle()
-            while self.waiting:
-                self.waiting.pop().set()
-        await asyncio.gather(*self.tasks)
+        self.crash(restart=False)
+        await self.idle()
+        for task in self.tasks:
+            task.cancel()  # those that wait for others to end
+        found = await asyncio.gather(*self.tasks, return_exceptions=True)
+        assert [each for each in found if not isinstance(each, asyncio.CancelledError | None)] == []
 
-    def crash(self) -> None:
+    def crash(self, *, restart: bool = True) -> None:
         self.process.is_dead = True
         for event in self.waiting:
             event.set()
         self.waiting.clear()
-        self.process = self.start()
+        if restart:
+            self.process = self.start()
 
     async def idle(self) -> None:
         for _ in range(6):
             await asyncio.sleep(0)
 
     def judge(self) -> None:
-        """What was billed in a counter stays within its cap, but for the errors of those calls of which, when the last one
-        was let through, it was not known yet what they had used."""
+        """What was billed in a counter stays within its cap, but for what the estimate of one call was too low: that of the last
+        one that was let through."""
         grants: dict[CounterKey, list[tuple[str, Charge]]] = defaultdict(list)
         for key, hold in self.holds.items():
             for charge in hold.charges:
                 grants[charge.counter].append((key, charge))
         for granted in grants.values():
-            keys = [*{key: None for key, _ in granted}]
-            paid = [key for key in keys if key in self.billed]
-            unknown = self.open[paid[-1]] & set(keys) if paid else set()
+            paid = {key for key, _ in granted if key in self.billed}
+            last, _ = granted[-1]
             for _, charge in granted:
                 for most, amount in ((charge.most_tokens, _tokens), (charge.most_cost, _cost)):
                     if most is not None:
-                        excess = sum(self.error(key, amount) for key in unknown if key in self.billed)
-                        assert sum(amount(self.billed[key]) for key in paid) <= most + excess
+                        error = self.error(last, amount) if last in paid else 0
+                        assert sum(amount(self.billed[key]) for key in paid) <= most + error
 
     def error(self, key: str, amount: Callable[[Usage], int]) -> int:
         return max(0, amount(self.billed[key]) - amount(self.holds[key].estimate))
@@ -200,10 +191,12 @@ def _cost(usage: Usage) -> int:
     return usage.cost
 
 
-def calls(errors: st.SearchStrategy[int]) -> st.SearchStrategy[list[Made]]:
+def calls(more: st.SearchStrategy[int]) -> st.SearchStrategy[list[Made]]:
     share = st.floats(0, 1)
     ends = st.sampled_from(["settled", "cut", "settled", "turned away"])
-    made = st.builds(Made, st.integers(50, 150), st.integers(50, 150), errors, share, share, st.floats(0.5, 1), ends)
+    length = st.one_of(st.just(1.0), share)
+    sizes = st.integers(50, 150)
+    made = st.builds(Made, sizes, more, sizes, length, share, share, st.floats(0.5, 1), ends)
     return st.lists(made, min_size=3, max_size=8)
 
 
@@ -235,7 +228,7 @@ def play(caps: list[Budget], rooms: list[list[Made]], script: list[int]) -> Worl
 
 
 @settings(max_examples=300, deadline=None)
-@given(CAPS, st.lists(calls(st.integers(-50, 0)), min_size=1, max_size=4), SCRIPT)
+@given(CAPS, st.lists(calls(st.just(0)), min_size=1, max_size=4), SCRIPT)
 def test_with_estimates_that_hold_nothing_is_spent_beyond_a_cap(
     caps: list[Budget], rooms: list[list[Made]], script: list[int]
 ) -> None:
@@ -252,26 +245,9 @@ def test_with_estimates_that_hold_nothing_is_spent_beyond_a_cap(
             assert charge.most_cost is None or spent.cost <= charge.most_cost
 
 
-@settings(max_examples=300, deadline=None)
-@given(CAPS, st.lists(calls(st.integers(-50, 100)), min_size=1, max_size=4), SCRIPT)
-def test_with_wrong_estimates_it_is_by_the_errors_that_were_not_known_yet(
+@settings(max_examples=600, deadline=None)
+@given(CAPS, st.lists(calls(st.integers(0, 300)), min_size=1, max_size=4), SCRIPT)
+def test_with_wrong_estimates_it_is_by_no_more_than_one_of_them_was_wrong(
     caps: list[Budget], rooms: list[list[Made]], script: list[int]
 ) -> None:
     play(caps, rooms, script).judge()
-
-
-@settings(max_examples=50, deadline=None)
-@given(CAPS, calls(st.integers(-50, 100)))
-def test_one_after_another_they_spend_no_more_than_one_estimate_was_wrong(
-    caps: list[Budget], calls: list[Made]
-) -> None:
-    settled = [made._replace(end="settled") for made in calls]
-
-    world = play(caps, [settled], [0] * 60)
-
-    for hold in world.holds.values():
-        for charge in hold.charges:
-            paid = [key for key in world.billed if charge.counter in {c.counter for c in world.holds[key].charges}]
-            for most, amount in ((charge.most_tokens, _tokens), (charge.most_cost, _cost)):
-                worst = max((world.error(key, amount) for key in paid), default=0)
-                assert most is None or sum(amount(world.billed[key]) for key in paid) <= most + worst

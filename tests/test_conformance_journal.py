@@ -363,6 +363,18 @@ class HoldsWhatItCan(InMemoryJournal):
         return lacking
 
 
+@breaks("test_what_a_call_can_use_at_most_is_held")
+class HoldsTheEstimate(InMemoryJournal):
+    async def hold(self, hold):
+        return await super().hold(replace(hold, most=None))
+
+
+@breaks("test_there_has_to_be_room_for_the_estimate")
+class AsksForTheMost(InMemoryJournal):
+    async def hold(self, hold):
+        return await super().hold(replace(hold, estimate=hold.most or hold.estimate))
+
+
 @breaks("test_a_hold_is_made_once")
 class HoldsAgain(InMemoryJournal):
     async def hold(self, hold):

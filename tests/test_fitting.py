@@ -9,7 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carrier_core.errors import CarrierError, ProviderError
-from carrier_core.fitting import CALL, IMAGE, LEAST, TOOLS, estimate, estimate_text, fit
+from carrier_core.fitting import (
+    CALL,
+    DOCUMENT,
+    IMAGE,
+    LEAST,
+    PICTURE,
+    TOOLS,
+    ceiling,
+    ceiling_of_text,
+    estimate,
+    estimate_text,
+    fit,
+)
 from carrier_core.messages import Attachment, Part, make_id
 from carrier_core.prompts import ActionCall, Carry, Prompt, PromptMessage, Tool
 from carrier_core.provenance import OPERATOR, Provenance, person
@@ -107,6 +119,7 @@ def test_what_is_denser_than_english_counts_for_more(text, least):
 def test_any_text_has_an_estimate_and_more_text_never_has_less(text, more):
     assert estimate_text(text) <= estimate_text(text + more)
     assert estimate_text(text) <= 4 * len(text)
+    assert estimate_text(text) <= ceiling_of_text(text)
 
 
 def test_all_that_is_sent_with_a_prompt_counts():
@@ -127,6 +140,31 @@ def test_all_that_is_sent_with_a_prompt_counts():
         assert estimate(Prompt((PromptMessage("user", (*messages[0].parts, file)),))) > plain + IMAGE
     assert plain < estimate(Prompt((PromptMessage("user", (*messages[0].parts, table)),))) < plain + 20
     assert estimate(Prompt((*messages, thoughts))) > plain + 1000
+
+
+def test_at_most_a_prompt_has_a_token_for_each_byte():
+    messages = (said("Grüße!"), said("Hello"))
+    plain = ceiling(Prompt(messages))
+    tool = Tool("look", "Look at it", {"type": "object", "properties": {}})
+    call = ActionCall("1", "look", {"at": PROSE})
+    photo = Part("", attachment=Attachment("image/jpeg", "photo.jpg"))
+    letter = Part("", attachment=Attachment("application/pdf", "letter.pdf"))
+    thoughts = PromptMessage("assistant", carry=Carry("thinker", ["x" * 4000]))
+    assert ceiling(Prompt((*messages, said("ü€😀" * 100)))) >= plain + 900
+    for more in (
+        Prompt(messages, (tool, tool)),
+        Prompt(messages, schema={"type": "object", "description": PROSE}),
+        Prompt((*messages, PromptMessage("assistant", calls=(call,)))),
+        Prompt((*messages, PromptMessage("user", (photo,)))),
+        Prompt((*messages, thoughts)),
+    ):
+        assert ceiling(more) > plain
+        assert ceiling(more) - plain >= estimate(more) - estimate(Prompt(messages)) - TOOLS
+    assert ceiling(Prompt((*messages, thoughts))) >= plain + 4000
+    assert ceiling(Prompt((PromptMessage("user", (photo, photo)),))) >= 2 * PICTURE
+    two_letters = Prompt((PromptMessage("user", (letter, letter)),))
+    assert DOCUMENT <= ceiling(two_letters) < 2 * DOCUMENT
+    assert 200_000 <= ceiling(two_letters, 200_000) < 210_000
 
 
 # --- prompts ---------------------------------------------------------------------------------------------------------------

@@ -251,6 +251,7 @@ GOLDEN = {1: {type(value): value for value in V1}}
 LATER = (
     replace(V1[0], schedule="s1"),
     replace(V1[4], draft="t1"),
+    replace(V1[-1], most=Usage(4_000, 512, cost=22_000_000)),
     Completion(
         (PART,),
         (replace(CALL, key="k2"),),

@@ -33,7 +33,7 @@ charges = st.lists(
 ).map(tuple)
 usages = st.builds(Usage, st.integers(0, 9), st.integers(0, 9), cost=st.integers(0, 9))
 keys = st.sampled_from("abcd")
-holds = st.builds(Hold, keys, charges, usages, st.just(1.0))
+holds = st.builds(Hold, keys, charges, usages, st.just(1.0), st.none() | usages)
 steps = st.one_of(
     holds.map(lambda hold: ("hold", hold)),
     st.builds(Settlement, keys, charges, usages).map(lambda settlement: ("settle", settlement)),
@@ -46,7 +46,7 @@ steps = st.one_of(
 
 def held(spending, key):
     """What the holds of a counter come to."""
-    of_it = [hold.estimate for hold in spending.holds.values() if key in {charge.counter for charge in hold.charges}]
+    of_it = [hold.held for hold in spending.holds.values() if key in {charge.counter for charge in hold.charges}]
     return reduce(add, of_it, Usage())
 
 

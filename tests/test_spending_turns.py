@@ -102,6 +102,23 @@ async def test_a_budget_that_is_used_up_refuses_with_its_sentence_until_the_next
         assert (await answer_of(running))["status"] == "replied"
 
 
+async def test_a_call_beside_which_there_is_no_room_for_another_is_waited_for():
+    paid = Paid()
+    config = MODELS + PRICED + budget(tokens=12_000)
+    async with running_host([paid], config=config) as running:
+        paid.hold()
+        first = (await running.client.say("r", "Ana", "hello")).heard[0].turn
+        await paid.asked(1)
+        second = (await running.client.say("other", "Ben", "hello")).heard[0].turn
+        await anyio.wait_all_tasks_blocked()
+        assert len(paid.prompts) == 1
+        paid.release()
+        assert [(await running.host.wait(turn))["status"] for turn in (first, second)] == ["replied", "replied"]
+        await running.host.spending.flush()
+        (spent,) = await running.store.journal.spent(scope=("host",))
+        assert (spent.usage.input + spent.usage.output, spent.held) == (4_000, Usage())
+
+
 async def test_a_budget_of_one_person_does_not_stop_another():
     paid = Paid()
     config = MODELS + PRICED + budget(per="person", window="month", tokens=12_000)

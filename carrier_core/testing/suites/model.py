@@ -198,7 +198,7 @@ class Model:
     def held(self, name: str) -> int:
         """The tokens that are held in a counter."""
         named = [each for each in self.holds.values() if name in {charge.scope[-1] for charge in each.charges}]
-        return sum(each.estimate.input for each in named)
+        return sum(each.held.input for each in named)
 
     def hold(self, hold: Hold) -> tuple[Charge, ...]:
         """In all counters, or in none."""

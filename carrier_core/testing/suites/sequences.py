@@ -337,11 +337,11 @@ class Sequences(RuleBasedStateMachine):
         if not skipped or expected is None:
             assert found == expected
 
-    @rule(number=_small, names=_counters, tokens=_small)
-    def hold(self, number: int, names: set[str], tokens: int) -> None:
-        """A call that may be held already, in counters that may be full."""
+    @rule(number=_small, names=_counters, tokens=_small, more=st.none() | _small)
+    def hold(self, number: int, names: set[str], tokens: int, more: int | None) -> None:
+        """A call that may be held already, in counters that may be full; it can use more than estimated."""
         key = make_id(self.agent, "call", str(number))
-        hold = Hold(key, self.model.charges(names), Usage(tokens), 5.0)
+        hold = Hold(key, self.model.charges(names), Usage(tokens), 5.0, None if more is None else Usage(tokens + more))
         assert self.call("hold", hold) == self.model.hold(hold)
 
     @rule(numbers=st.lists(_small, max_size=2), names=_counters, tokens=_small)

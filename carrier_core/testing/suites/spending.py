@@ -80,6 +80,29 @@ class SpendingLaws:
         }
 
     @pytest.mark.anyio
+    async def test_there_has_to_be_room_for_the_estimate(self, store: Store) -> None:
+        """There has to be room for what a call will use by the estimate, whatever it can use at most."""
+        journal, bounded = store.journal, charge(tokens=100, cost=1_000)
+        assert await journal.hold(Hold("less", (bounded,), Usage(101), 5.0, Usage(1))) == (bounded,)
+        assert await journal.hold(Hold("more", (bounded,), Usage(100, cost=1_000), 5.0, Usage(101, cost=1_001))) == ()
+
+    @pytest.mark.anyio
+    async def test_what_a_call_can_use_at_most_is_held(self, store: Store) -> None:
+        """What is held is what a call can use at most, beyond the bound too, until it is settled."""
+        journal, bounded = store.journal, charge(tokens=100, cost=1_000)
+        wide = Hold("wide", (bounded,), Usage(50, 10, cost=600), 5.0, Usage(500, 10, calls=1, cost=5_000))
+        assert await journal.hold(wide) == ()
+        assert await journal.spent() == (Spent(HOST, DAY, held=Usage(500, 10, calls=1, cost=5_000)),)
+        assert await journal.hold(held("beside it", bounded, tokens=1)) == (bounded,)
+        await journal.settle((used("wide", bounded, tokens=40, cost=400),))
+        close = Hold("close", (bounded,), Usage(60, cost=600), 5.0, Usage(61, cost=601))
+        assert await journal.hold(close) == ()
+        assert await journal.spent() == (Spent(HOST, DAY, Usage(36, 4, 3, 1, 2, 400), Usage(61, cost=601)),)
+        assert close in await exported(store)
+        await journal.settle((Settlement("close", (), Usage()),))
+        assert (await journal.spent())[0].held == Usage()
+
+    @pytest.mark.anyio
     async def test_a_hold_is_made_once(self, store: Store) -> None:
         """A hold that is there already stays as it is and takes no more room, how often it is made and whether there is any."""
         journal, bounded = store.journal, charge(tokens=30)
