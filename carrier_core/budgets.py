@@ -246,20 +246,18 @@ class Budgets:
             if not full:
                 self._under_way[call.key] = hold
                 return None
-            refusal = await self._refusal([pair for pair in charged if pair[1] in full], about)
-            if refusal is not None:
-                return refusal
+            lacking = await self._lacking([pair for pair in charged if pair[1] in full], about)
+            if lacking:
+                bound, spent = min(lacking, key=lambda pair: _STRICTEST.index(pair[0].budget.then))
+                return Refusal(bound.budget, bound.lacking(spent, about), tuple([each.budget for each, _ in lacking]))
             await ended.wait()
 
-    async def _refusal(self, full: list[tuple[Bound, Charge]], about: Usage) -> Refusal | None:
-        """Why there is no room; None if there is as soon as what is under way has ended."""
+    async def _lacking(self, full: list[tuple[Bound, Charge]], about: Usage) -> list[tuple[Bound, Spent]]:
+        """The bounds that will have no room either when all that is under way has ended, and what is counted there."""
         ours = [self._held_in(charge.counter) for _, charge in full]  # before they are read: some may end meanwhile
         spent = [await self._spent(charge) for _, charge in full]
-        if all(pair[0].fits(each, held, about) for pair, each, held in zip(full, spent, ours, strict=True)):
-            return None
-        at = min(range(len(full)), key=lambda at: _STRICTEST.index(full[at][0].budget.then))
-        bound = full[at][0]
-        return Refusal(bound.budget, bound.lacking(spent[at], about), tuple(each.budget for each, _ in full))
+        counted = zip(full, spent, ours, strict=True)
+        return [(bound, each) for (bound, _), each, held in counted if not bound.fits(each, held, about)]
 
     def _held_in(self, counter: CounterKey) -> Usage:
         holds = self._under_way.values()

@@ -364,6 +364,18 @@ async def test_of_several_full_budgets_the_strictest_decides_and_nobody_is_asked
 
 
 @pytest.mark.anyio
+async def test_a_budget_that_only_calls_under_way_fill_does_not_decide() -> None:
+    refuses, asks = budget(tokens=1_000), budget(per="person", tokens=100, then="ask")
+    budgets = Budgets(Watched().journal, [refuses, asks])
+    assert await of_call(budgets, person="ben").hold(50, 0, most_in=990) is None
+
+    refused = await of_call(budgets).hold(101, 0)
+
+    assert refused is not None
+    assert (refused.budget, refused.budgets) == (asks, (asks,))
+
+
+@pytest.mark.anyio
 async def test_prompts_that_turn_out_longer_than_estimated_are_estimated_higher() -> None:
     store = Watched()
     budgets = Budgets(store.journal, [budget(tokens=100_000)], clock=Clock())
