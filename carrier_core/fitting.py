@@ -30,12 +30,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from enum import Enum
+from unicodedata import is_normalized, normalize
 
 import msgspec
 
 from carrier_core.errors import ProviderError
 from carrier_core.kept import Kept
-from carrier_core.messages import Part, make_id, text_of
+from carrier_core.messages import Attachment, Part, make_id, text_of
 from carrier_core.prompts import Prompt, PromptMessage, Tool
 
 ANSWER, MESSAGE, CALL = 3, 4, 8
@@ -50,7 +51,7 @@ HIDDEN, AROUND = 1_000, 32
 a few), and of the marks around each message, call and tool."""
 PICTURE, DOCUMENT = 50_000, 1_000_000
 """Tokens, at most, of an image (48,169 is the most that any documentation comes to: 8 tiles of 5,667 and 2,833), and of all
-documents where nobody knows how much the model takes."""
+documents together: no model takes more."""
 LEAST = 64
 """Tokens that are left of a text, however short the room is; one that has no more is not shortened."""
 
@@ -122,10 +123,14 @@ def _of_part(part: Part) -> int:
     tokens = _KNOWN.get(key)
     if tokens is None:
         tokens = 1 + estimate_text(text_of((part,)))  # parts are joined by a line break
-        if part.attachment is not None and part.attachment.media_type.startswith(("image/", "application/pdf")):
+        if part.attachment is not None and _is(part.attachment, "image/", "application/pdf"):
             tokens += IMAGE
         _KNOWN[key] = tokens
     return tokens
+
+
+def _is(file: Attachment, *kinds: str) -> bool:
+    return file.media_type.strip().lower().startswith(kinds)
 
 
 def _of_tool(tool: Tool) -> int:
@@ -144,21 +149,19 @@ def _of_json(value: object) -> int:
 # --- how many at most ------------------------------------------------------------------------------------------------------
 
 
-def ceiling(prompt: Prompt, context: int | None = None) -> int:
-    """Tokens beyond which a prompt cannot come, whatever the tokenizer, for a model that takes ``context`` if that is known.
+def ceiling(prompt: Prompt) -> int:
+    """Tokens beyond which a prompt cannot come, whatever the tokenizer.
 
-    Every token stands for a byte or more in the vocabularies in use, which fall back to bytes. JSON is shown to models in
-    notations of the services' own, of at most twice its bytes.
+    Every token stands for a byte or more in the vocabularies in use, which fall back to bytes; some first bring a text into its
+    normal form, which may be longer. JSON is shown to models in notations of the services' own, of at most twice its bytes.
     """
     tokens = HIDDEN + sum(map(_ceiling_of_message, prompt.messages))
     tokens += sum(AROUND + 2 * _json_bytes(tool) for tool in prompt.tools)
     if prompt.schema is not None:
         tokens += 2 * _json_bytes(prompt.schema)
     files = [part.attachment for message in prompt.messages for part in message.parts if part.attachment is not None]
-    tokens += PICTURE * sum(file.media_type.startswith("image/") for file in files)
-    if any(file.media_type.startswith("application/pdf") for file in files):
-        tokens += DOCUMENT if context is None else context
-    return tokens
+    tokens += PICTURE * sum(_is(file, "image/") for file in files)
+    return tokens + DOCUMENT * any(_is(file, "application/pdf") for file in files)
 
 
 def ceiling_of_text(text: str) -> int:
@@ -174,7 +177,10 @@ def _ceiling_of_message(message: PromptMessage) -> int:
 
 
 def _bytes(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+    if text.isascii():
+        return len(text)
+    forms = (text,) if is_normalized("NFKC", text) else (text, normalize("NFKC", text))
+    return max(len(form.encode("utf-8", "surrogatepass")) for form in forms)
 
 
 def _json_bytes(value: object) -> int:

@@ -164,7 +164,11 @@ def test_at_most_a_prompt_has_a_token_for_each_byte():
     assert ceiling(Prompt((PromptMessage("user", (photo, photo)),))) >= 2 * PICTURE
     two_letters = Prompt((PromptMessage("user", (letter, letter)),))
     assert DOCUMENT <= ceiling(two_letters) < 2 * DOCUMENT
-    assert 200_000 <= ceiling(two_letters, 200_000) < 210_000
+    for shouted in ("Image/PNG", " image/png", "Application/PDF; version=2"):
+        file = Part("", attachment=Attachment(shouted, "a"))
+        assert ceiling(Prompt((PromptMessage("user", (file,)),))) >= PICTURE
+        assert estimate(Prompt((PromptMessage("user", (file,)),))) >= IMAGE
+    assert ceiling_of_text("ﷺ") >= len("ﷺ".encode()) * 11  # as some tokenizers have it, which write its words out
 
 
 # --- prompts ---------------------------------------------------------------------------------------------------------------
