@@ -17,6 +17,7 @@ from carrier_core.breaker import Quarantine
 from carrier_core.drafts import drafting
 from carrier_core.errors import CarrierError, InDoubt, NotDone, OverBudget, PluginError, ProviderError
 from carrier_core.fitting import Fitted, ceiling, estimate, fit
+from carrier_core.metering import Meter
 from carrier_core.models import Choice, missing_of
 from carrier_core.pacing import Pace
 from carrier_core.prompts import Attempt, Completion, Effort, Finish, Prompt, PromptMessage
@@ -203,13 +204,13 @@ class Asking:
             prompt = msgspec.structs.replace(prompt, max_tokens=_room(context))
         room = prompt.max_tokens or ANSWER
         started = perf_counter()
-        most = ceiling(prompt, await host.prices.context(choice.provider, choice.model)) if call.is_bounded else 0
+        most = ceiling(prompt) if call.is_bounded else 0
         refusal = await call.hold(fitted.tokens, room, most_in=most, waived=waived)
         if refusal is not None:
             raise NoRoom(refusal)
         held_up = perf_counter() - started
         turn.attempt += 1
-        begun, received = False, 0
+        begun, received, meter = False, 0, Meter()
 
         def emit(piece: str) -> None:
             nonlocal received
@@ -219,14 +220,15 @@ class Asking:
         try:
             async with drafting(turn) as show, pace.turn(turn.room.id, fitted.tokens + room) as slot:
                 begun = True
-                completion = await self._answer(turn, choice, prompt, emit)
+                with meter:
+                    completion = await self._answer(turn, choice, prompt, emit)
                 usage = call.settle(completion.usage)
-                if used := usage.input + usage.output:  # some services do not say it
-                    slot.used(used)
+                if said := completion.usage.input + completion.usage.output:  # some services do not say it
+                    slot.used(said)
         except BaseException as error:
             tokens = fitted.tokens or estimate(prompt)
             if begun:
-                call.fail(error, -(-received // _LETTERS), tokens)
+                call.fail(error, -(-received // _LETTERS), tokens, meter.usage)
             else:
                 call.drop()
             if isinstance(error, ProviderError):

@@ -58,12 +58,6 @@ class Bound(NamedTuple):
         tokens, cost = (None, None) if is_waived else (self.tokens, self.cost)
         return Charge(scope, window, tokens, cost, call.window.start + DAYS[span] * DAY)
 
-    def fits(self, spent: Spent, ours: Usage, estimate: Usage) -> bool:
-        """Whether there is room for a call once nothing is held any more of what ``ours`` is."""
-        total = spent.usage + spent.held + estimate
-        fits = self.tokens is None or total.input + total.output - ours.input - ours.output <= self.tokens
-        return fits and (self.cost is None or total.cost - ours.cost <= self.cost)
-
     def lacking(self, spent: Spent, estimate: Usage) -> str:
         """Why there is no room for a call, in words."""
         return (

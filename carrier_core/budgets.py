@@ -6,7 +6,8 @@ takes the place of that afterwards. So all that is counted beside the next call 
 is exceeded by what the estimate of one call was wrong, whatever runs at one time. What is held stays counted until it is written
 that the call has ended: if the process dies before, for as long as the counter is kept, since the call may have been paid for.
 
-A call that has no room only for what is held for others of this process waits until one of them has ended.
+A call that has no room only for what is held for others of this process waits until they have ended, in line with those that wait
+for the same counter.
 
 The window of a call is that of the moment at which it is opened; a clock that is put forward or back meanwhile changes nothing.
 A change of the configuration forgets nothing either: the counter of a budget is known by what it counts, not by its place.
@@ -16,7 +17,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
@@ -30,6 +32,7 @@ from carrier_core.estimates import Estimates, Size
 from carrier_core.journal import Charge, CounterKey, Hold, Settlement, Spent
 from carrier_core.prices import Price
 from carrier_core.prompts import Usage
+from carrier_core.spending import has_room
 from carrier_core.tally import Tally
 from carrier_core.windows import Window, Windows
 
@@ -58,6 +61,20 @@ class Refusal(NamedTuple):
     budget: Budget
     message: str
     budgets: tuple[Budget, ...]
+
+
+class _Wait(NamedTuple):
+    """That a call has to be tried again: in the ``line`` of a counter whose room is held for calls under way; at once if None."""
+
+    line: CounterKey | None
+
+
+class _Line:
+    """Those that wait for room in a counter; ``first`` is whose turn it is."""
+
+    def __init__(self) -> None:
+        self.first = anyio.Lock()
+        self.length = 0
 
 
 class Call:
@@ -129,28 +146,34 @@ class Call:
     def settle(self, usage: Usage) -> Usage:
         """Count what the call has used; returns it with what it cost. What is counted is written soon.
 
-        An answer that does not say what it used counts as all that was held for it, under a budget.
+        An answer that does not say what it used counts as all that was held for it, under a budget; else as its prompt, by the
+        estimate.
         """
         if usage.calls < 1:
             usage = msgspec.structs.replace(usage, calls=1)
-        if self._is_held and not usage.input + usage.output:
-            return self._end(self._most)
+        if not usage.input + usage.output:
+            return self._end(self._most if self._is_held else Usage(self._size.tokens_in, calls=1))
         if self._bounds:
             self._budgets.estimates.learn((self.provider, self.model), self._size, usage)
         return self._end(usage)
 
-    def fail(self, error: BaseException | None = None, received: int = 0, sent: int = 0) -> Usage:
+    def fail(
+        self, error: BaseException | None = None, received: int = 0, sent: int = 0, told: Usage | None = None
+    ) -> Usage:
         """Count a call that gave no answer, of which so many tokens were ``received`` and, where it was not held, ``sent``;
-        returns what it counts as.
+        returns what it counts as. ``told`` is what the service had said by then, None if it had not begun to answer.
 
-        It counts as nothing where the service turned it away or could not be reached, before a token came: none bills that.
+        It counts as nothing where the service turned it away or could not be reached, before it began: none bills that.
         Otherwise (the answer was cut, or took too long, or the turn was cancelled) it may be billed, and nobody says how much:
         under a budget as all that was held for it, since no more can have been spent; without one, where the figure bounds
-        nothing, as its prompt, by the estimate, and what was received.
+        nothing, as its prompt, by the estimate, and what was received. The prompt counts as was told, if it was.
         """
-        if isinstance(error, ProviderError) and error.reason in _TURNED_AWAY and not received:
+        if isinstance(error, ProviderError) and error.reason in _TURNED_AWAY and told is None and not received:
             return self._end(Usage())
-        return self._end(self._most if self._is_held else Usage(sent or self._size.tokens_in, received, calls=1))
+        used = self._most if self._is_held else Usage(sent or self._size.tokens_in, received, calls=1)
+        if told is not None and told.input:
+            used = Usage(told.input, max(used.output, told.output), told.cached, 1, told.stored)
+        return self._end(used)
 
     def drop(self) -> None:
         """Let go of what was held for a call that was not made after all: it counts as nothing."""
@@ -196,6 +219,7 @@ class Budgets:
         self.estimates = Estimates()
         self._under_way: dict[str, Hold] = {}
         self._ended = anyio.Event()
+        self._lines: dict[CounterKey, _Line] = {}
         self.configure(budgets, zone)
 
     def configure(self, budgets: Sequence[Budget], zone: str) -> None:
@@ -236,43 +260,79 @@ class Budgets:
         """Hold back ``most`` where there is room for ``about`` as much, as soon as there is; why there will be none, else."""
         call.key = f"{self._name}/{next(self._numbers)}"
         hold = Hold(call.key, tuple([charge for _, charge in charged]), about, self._clock(), most)
+        line = next(
+            (charge.counter for charge in hold.charges if charge.counter in self._lines and charge.is_bound), None
+        )
         while True:
-            ended = self._ended
-            try:
-                full = await self._outlast(partial(self._journal.hold, hold))
-            except BaseException:  # it may have been written, and the call is not made
-                self.tally.add(Settlement(call.key, (), Usage()), is_urgent=True)
-                raise
-            if not full:
-                self._under_way[call.key] = hold
-                return None
-            lacking = await self._lacking([pair for pair in charged if pair[1] in full], about)
-            if lacking:
-                bound, spent = min(lacking, key=lambda pair: _STRICTEST.index(pair[0].budget.then))
-                return Refusal(bound.budget, bound.lacking(spent, about), tuple([each.budget for each, _ in lacking]))
-            await ended.wait()
+            async with self._in_line(line):
+                while True:
+                    ended = self._ended
+                    full = await self._try(hold)
+                    if not full:
+                        return None
+                    found = await self._missing([pair for pair in charged if pair[1] in full], about)
+                    if isinstance(found, Refusal):
+                        return found
+                    if found.line is None or found.line != line:
+                        break
+                    await ended.wait()
+            line = found.line
 
-    async def _lacking(self, full: list[tuple[Bound, Charge]], about: Usage) -> list[tuple[Bound, Spent]]:
-        """The bounds that will have no room either when all that is under way has ended, and what is counted there."""
-        ours = [self._held_in(charge.counter) for _, charge in full]  # before they are read: some may end meanwhile
+    async def _try(self, hold: Hold) -> tuple[Charge, ...]:
+        try:
+            full = await self._outlast(partial(self._journal.hold, hold))
+        except BaseException:  # it may have been written, and the call is not made
+            self.tally.add(Settlement(hold.key, (), Usage()), is_urgent=True)
+            raise
+        if not full:
+            self._under_way[hold.key] = hold
+        return full
+
+    async def _missing(self, full: list[tuple[Bound, Charge]], about: Usage) -> Refusal | _Wait:
+        """What is missing where there was no room: a budget, or the end of calls that are under way."""
+        holds = self._under_way.copy()
         spent = [await self._spent(charge) for _, charge in full]
-        counted = zip(full, spent, ours, strict=True)
-        return [(bound, each) for (bound, _), each, held in counted if not bound.fits(each, held, about)]
-
-    def _held_in(self, counter: CounterKey) -> Usage:
-        holds = self._under_way.values()
-        return sum((hold.held for hold in holds if any(each.counter == counter for each in hold.charges)), Usage())
+        holds |= self._under_way  # with those that have ended meanwhile, and those that have begun
+        line: CounterKey | None = None
+        lacking: list[tuple[Bound, Spent]] = []
+        for (bound, charge), each in zip(full, spent, strict=True):
+            ours = sum((hold.held for hold in holds.values() if hold.counts_in(charge.counter)), Usage())
+            total = each.usage + each.held + about
+            if not has_room(charge, total - ours, about):
+                lacking.append((bound, each))
+            elif line is None and not has_room(charge, total, about):
+                line = charge.counter
+        if not lacking:
+            return _Wait(line)
+        strictest, each = min(lacking, key=lambda pair: _STRICTEST.index(pair[0].budget.then))
+        return Refusal(strictest.budget, strictest.lacking(each, about), tuple([bound.budget for bound, _ in lacking]))
 
     async def _spent(self, charge: Charge) -> Spent:
-        found = await self._journal.spent(scope=charge.scope, window=charge.window)
+        found = await self._outlast(partial(self._journal.spent, scope=charge.scope, window=charge.window))
         return next((each for each in found if each.counter == charge.counter), Spent(*charge.counter))
+
+    @asynccontextmanager
+    async def _in_line(self, counter: CounterKey | None) -> AsyncIterator[None]:
+        """In the line of those that wait for room in a counter, as its first; in none if there is no counter."""
+        if counter is None:
+            yield
+            return
+        line = self._lines.setdefault(counter, _Line())
+        line.length += 1
+        try:
+            async with line.first:
+                yield
+        finally:
+            line.length -= 1
+            if not line.length:
+                del self._lines[counter]
 
     def _written(self, settlements: tuple[Settlement, ...]) -> None:
         """There is room again where these calls had been."""
-        for each in settlements:
-            self._under_way.pop(each.key, None)
-        self._ended.set()
-        self._ended = anyio.Event()
+        ended = [self._under_way.pop(each.key, None) for each in settlements]
+        if any(ended):
+            self._ended.set()
+            self._ended = anyio.Event()
 
 
 async def _once(write: Callable[[], Awaitable[T]]) -> T:

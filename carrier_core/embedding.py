@@ -16,6 +16,7 @@ from carrier_core.errors import CarrierError, PluginError, ProviderError
 from carrier_core.fitting import ceiling_of_text, estimate_text
 from carrier_core.kept import Kept
 from carrier_core.messages import InboundKind
+from carrier_core.metering import Meter
 from carrier_core.prompts import Usage
 from carrier_core.things import Embedder
 
@@ -163,13 +164,19 @@ class Embedding:
         refusal = await call.hold(tokens, 0, most_in=sum(map(ceiling_of_text, texts)))
         if refusal is not None:
             raise CarrierError(refusal.message)
+        begun, meter = False, Meter()
         try:
             async with host.asking.pace(service.name).turn("", tokens):
-                made = await hooks.call(caller, texts)
+                begun = True
+                with meter:
+                    made = await hooks.call(caller, texts)
         except BaseException as error:
-            call.fail(error, 0, tokens)
+            if begun:
+                call.fail(error, 0, tokens, meter.usage)
+            else:
+                call.drop()
             raise
-        call.settle(Usage(tokens, calls=1))
+        call.settle(meter.usage or Usage())
         if made is None or len(made) != len(texts) or not all(_fits(vector, self._dimension) for vector in made):
             plugin = caller.impls[0].plugin
             problem = f"{plugin} did not return a vector of {self._dimension} numbers for each of {len(texts)} texts."

@@ -167,6 +167,11 @@ class Charge(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         """The counter's key."""
         return self.scope, self.window
 
+    @property
+    def is_bound(self) -> bool:
+        """Whether it bounds anything."""
+        return self.most_tokens is not None or self.most_cost is not None
+
 
 class Hold(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A call that is about to be made, ``at`` a time in seconds since the epoch. What it will use by the ``estimate`` has to have
@@ -187,6 +192,10 @@ class Hold(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     def held(self) -> Usage:
         """What is held back."""
         return self.estimate if self.most is None else self.most
+
+    def counts_in(self, counter: CounterKey) -> bool:
+        """Whether it counts in this counter."""
+        return any(charge.counter == counter for charge in self.charges)
 
     def concerns(self, agent: str) -> bool:
         """Whether it counts in a counter of this agent."""
@@ -426,9 +435,10 @@ class Journal(ABC):
         """Hold back what a call can use in all its counters, or in none: returns the charges that have no room for it.
 
         A counter has room if its tokens (in and out) and its cost, used and held, with the estimate stay within what the
-        charge says; what is held then is ``hold.most``, which may be more. So a counter is exceeded by what one estimate was
-        wrong, however many calls are under way. One that several charges name counts the call once. A hold of that key that is there already stays, and
-        () is returned. No two calls at one time can take the same room, not even of two daemons.
+        charge says, or if the estimate takes nothing of what that bounds; one that several charges name counts the call
+        once. What is held then is ``hold.most``, which may be more: so a counter is exceeded by what one estimate was wrong,
+        however many calls are under way. A hold of that key that is there already stays, and () is returned. No two calls at
+        one time can take the same room, not even of two daemons.
         """
 
     @abstractmethod

@@ -155,6 +155,16 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
             self.cost + other.cost,
         )
 
+    def __sub__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input - other.input,
+            self.output - other.output,
+            self.cached - other.cached,
+            self.calls - other.calls,
+            self.stored - other.stored,
+            self.cost - other.cost,
+        )
+
 
 class Finish(OpenEnum):
     """Why a completion ended: by itself, to call tools, at the token limit, or refused by the provider."""

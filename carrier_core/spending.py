@@ -19,7 +19,6 @@ from carrier_core.records import decode, encode
 _END, _LAST = "\x1f", "\U0010ffff"  # ends each word of a scope; comes after all that words begin with
 _NOTHING = Usage()
 _replace = msgspec.structs.replace
-_numbers = msgspec.structs.astuple
 _usage = msgspec.json.Decoder(Usage)
 _json = msgspec.json.Encoder().encode
 
@@ -110,9 +109,7 @@ class Spending:
 
     def _has_room(self, charge: Charge, estimate: Usage) -> bool:
         counter = self.counters.get(charge.counter)
-        total = estimate if counter is None else counter.usage + counter.held + estimate
-        fits = charge.most_tokens is None or total.input + total.output <= charge.most_tokens
-        return fits and (charge.most_cost is None or total.cost <= charge.most_cost)
+        return has_room(charge, estimate if counter is None else counter.usage + counter.held + estimate, estimate)
 
     def _keep(self, hold: Hold) -> None:
         self.holds[hold.key] = hold
@@ -124,7 +121,7 @@ class Spending:
         hold = self.holds.pop(key, None)
         if hold is not None:
             self.changed_holds.add(key)
-            less = Usage(*[-number for number in _numbers(hold.held)])
+            less = _NOTHING - hold.held
             for counter, _ in _each(hold.charges):
                 if counter in self.counters:
                     self._count(counter, _NOTHING, 0.0, less)
@@ -195,6 +192,14 @@ class Spending:
     def _remove(self, key: CounterKey) -> None:
         self.counters.pop(key, None)
         self.changed.add(key)
+
+
+def has_room(charge: Charge, total: Usage, estimate: Usage) -> bool:
+    """Whether a counter that comes to ``total`` with an estimate is within its bounds. What takes nothing always has room: a model
+    that is free goes on when all money is spent."""
+    tokens = estimate.input + estimate.output
+    fits = charge.most_tokens is None or not tokens or total.input + total.output <= charge.most_tokens
+    return fits and (charge.most_cost is None or not estimate.cost or total.cost <= charge.most_cost)
 
 
 @lru_cache(maxsize=4_096)

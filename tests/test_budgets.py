@@ -364,6 +364,80 @@ async def test_of_several_full_budgets_the_strictest_decides_and_nobody_is_asked
 
 
 @pytest.mark.anyio
+async def test_those_that_wait_for_the_same_room_are_let_through_in_line() -> None:
+    budgets = Budgets(Watched().journal, [budget(tokens=1_000)])
+    first = of_call(budgets)
+    assert await first.hold(0, 900) is None
+    through: list[str] = []
+
+    async def ask(name: str, tokens: int) -> None:
+        call = of_call(budgets)
+        assert await call.hold(tokens, 0) is None
+        through.append(name)
+        call.settle(Usage(50))
+
+    async with behind(budgets), anyio.create_task_group() as group:
+        for name, tokens in (("large", 800), ("small", 150), ("tiny", 90)):
+            group.start_soon(ask, name, tokens)
+            await anyio.wait_all_tasks_blocked()
+        assert through == []  # the last would have room, and does not overtake
+        first.settle(Usage(0, 100))
+
+    assert through == ["large", "small", "tiny"]
+
+
+@pytest.mark.anyio
+async def test_room_that_another_process_leaves_meanwhile_is_taken_at_once() -> None:
+    store, caps = Watched(), [budget(tokens=1_000)]
+    other = Budgets(store.journal, caps)
+    theirs = of_call(other)
+    assert await theirs.hold(0, 1_000) is None
+    look = store.journal.spent
+
+    async def just_then(**given: Any) -> Any:
+        theirs.drop()
+        await other.flush()
+        return await look(**given)
+
+    store.journal.spent = just_then  # type: ignore[method-assign]
+    with anyio.fail_after(20):
+        assert await of_call(Budgets(store.journal, caps)).hold(0, 1_000) is None
+
+
+@pytest.mark.anyio
+async def test_looking_for_room_outlasts_a_store_that_is_away() -> None:
+    store = Watched()
+    look, failing = store.journal.spent, [Unavailable("The store is away.")]
+
+    async def away_once(**given: Any) -> Any:
+        if failing:
+            raise failing.pop()
+        return await look(**given)
+
+    async def outlast(write: Any) -> Any:
+        try:
+            return await write()
+        except Unavailable:
+            return await write()
+
+    store.journal.spent = away_once  # type: ignore[method-assign]
+    assert await of_call(Budgets(store.journal, [budget(tokens=1)], outlast=outlast)).hold(2, 0) is not None
+    assert failing == []
+
+
+@pytest.mark.anyio
+async def test_a_free_model_goes_on_when_more_than_all_money_is_spent() -> None:
+    budgets = Budgets(Watched().journal, [budget(usd=0.001)])
+    call = of_call(budgets)
+    assert await call.hold(10, 10) is None
+    call.settle(Usage(10_000, 10))
+    await budgets.flush()
+
+    assert await of_call(budgets).hold(1, 0) is not None
+    assert await of_call(budgets, price=FREE).hold(1_000, 1_000) is None
+
+
+@pytest.mark.anyio
 async def test_a_budget_that_only_calls_under_way_fill_does_not_decide() -> None:
     refuses, asks = budget(tokens=1_000), budget(per="person", tokens=100, then="ask")
     budgets = Budgets(Watched().journal, [refuses, asks])
@@ -474,6 +548,26 @@ async def test_what_may_have_been_billed_counts_as_all_that_was_held(error: Exce
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("reason", ["connection", "server", "overloaded", "rate_limit", "length"])
+@pytest.mark.parametrize(
+    ("told", "counted"),
+    [(Usage(), Usage(40, 20, calls=1)), (Usage(35, 1, 10, 1, 5), Usage(35, 20, 10, 1, 5))],
+)
+async def test_an_answer_that_had_begun_may_be_billed_whatever_ended_it(
+    reason: str, told: Usage, counted: Usage
+) -> None:
+    store = Watched()
+    budgets = Budgets(store.journal, [budget(tokens=100)])
+    call = of_call(budgets, price=FREE)
+    await call.hold(30, 20, most_in=40)
+
+    call.fail(ProviderError("No more.", reason=reason), told=told)
+    await budgets.flush()
+
+    assert await used(store, "host") == counted
+
+
+@pytest.mark.anyio
 async def test_without_a_budget_a_cut_answer_counts_as_its_prompt_and_what_came_of_it() -> None:
     store = Watched()
     budgets = Budgets(store.journal)
@@ -494,6 +588,9 @@ async def test_an_answer_that_does_not_say_what_it_used_counts_as_all_that_was_h
     await call.hold(30, 20)
 
     assert call.settle(Usage()).output == 20
+    unbounded = of_call(Budgets(store.journal))
+    await unbounded.hold(30, 20)
+    assert unbounded.settle(Usage()) == Usage(30, calls=1, cost=CENT * 3 // 100)
 
 
 # --- days, restarts, configurations --------------------------------------------------------------------------------------------

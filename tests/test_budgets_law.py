@@ -1,5 +1,5 @@
-"""The law of budgets: whatever rooms do at one time, whenever the process dies and wherever the clock goes, no cap is spent beyond
-by more than the estimate of one call was wrong."""
+"""The law of budgets: whatever rooms of one or two processes do at one time, whenever a process dies and wherever the clock goes,
+for two weeks, no cap is spent beyond by more than the estimate of one call was wrong. And whoever waits for room is answered."""
 
 import asyncio
 from collections import defaultdict
@@ -58,10 +58,12 @@ class Process:
     def __init__(self, world: "World") -> None:
         self.world = world
         self.is_dead = False
+        self.waiting: list[asyncio.Event] = []
+        self.tasks: list[asyncio.Task[None]] = []
 
     async def pause(self) -> None:
         event = asyncio.Event()
-        self.world.waiting.append(event)
+        self.waiting.append(event)
         await event.wait()
         if self.is_dead:
             raise Crashed
@@ -80,7 +82,22 @@ class Process:
         await self.pause()
 
     async def spent(self, **given: object) -> object:
-        return await self.world.store.journal.spent(**given)  # type: ignore[arg-type]
+        await self.pause()
+        found = await self.world.store.journal.spent(**given)  # type: ignore[arg-type]
+        await self.pause()
+        return found
+
+    def go_on(self, number: int) -> bool:
+        """Let one of those that wait go on; whether there is one."""
+        if self.waiting:
+            self.waiting.pop(number % len(self.waiting)).set()
+            return True
+        return False
+
+    def die(self) -> None:
+        self.is_dead = True
+        while self.go_on(0):
+            pass
 
 
 class World:
@@ -90,17 +107,16 @@ class World:
         self.store = InMemoryStore()
         self.clock = Clock()
         self.caps, self.rooms = caps, rooms
-        self.waiting: list[asyncio.Event] = []
         self.holds: dict[str, Hold] = {}
         self.billed: dict[str, Usage] = {}
-        self.tasks: list[asyncio.Task[None]] = []
-        self.process = self.start()
+        self.dead: list[Process] = []
+        self.alive = [self.start()]
 
     def start(self) -> Process:
         process = Process(self)
         budgets = Budgets(process, self.caps, clock=self.clock)  # type: ignore[arg-type]
         for number, calls in enumerate(self.rooms):
-            self.tasks.append(asyncio.create_task(self.room(process, budgets, number, calls)))
+            process.tasks.append(asyncio.create_task(self.room(process, budgets, number, calls)))
         return process
 
     async def room(self, process: Process, budgets: Budgets, number: int, calls: list[Made]) -> None:
@@ -137,30 +153,31 @@ class World:
     async def run(self, script: list[int]) -> None:
         for number in script:
             await self.idle()
-            if number < 0:
-                self.crash()
-            elif number >= 1_000:
+            if number == CRASH:
+                self.dead.append(self.alive.pop(0))
+                self.dead[-1].die()
+                self.alive.append(self.start())
+            elif number == ANOTHER:
+                self.alive += [self.start()] if len(self.alive) < 2 else []
+            elif number >= CLOCK:
                 self.clock.now = START + CLOCKS[number % len(CLOCKS)]
                 await self.store.journal.expire_spent(self.clock())
-            elif self.waiting:
-                self.waiting.pop(number % len(self.waiting)).set()
-        self.crash(restart=False)
-        await self.idle()
-        for task in self.tasks:
-            task.cancel()  # those that wait for others to end
-        found = await asyncio.gather(*self.tasks, return_exceptions=True)
+            else:
+                self.alive[number % len(self.alive)].go_on(number)
+        for _ in range(5):  # what one of them wakes may take long
+            while any(process.go_on(0) for process in self.alive):
+                await self.idle()
+            await self.idle(100)
+        assert all(task.done() for process in self.alive for task in process.tasks), "somebody waits for nothing"
+        for task in (tasks := [task for process in self.dead for task in process.tasks]):
+            task.cancel()  # those that waited for others when their process died
+        found = await asyncio.gather(*tasks, return_exceptions=True)
         assert [each for each in found if not isinstance(each, asyncio.CancelledError | None)] == []
+        for process in self.alive:
+            await asyncio.gather(*process.tasks)
 
-    def crash(self, *, restart: bool = True) -> None:
-        self.process.is_dead = True
-        for event in self.waiting:
-            event.set()
-        self.waiting.clear()
-        if restart:
-            self.process = self.start()
-
-    async def idle(self) -> None:
-        for _ in range(6):
+    async def idle(self, rounds: int = 6) -> None:
+        for _ in range(rounds):
             await asyncio.sleep(0)
 
     def judge(self) -> None:
@@ -213,9 +230,12 @@ CAPS = st.lists(
     min_size=1,
     max_size=3,
 )
-# A step lets one of those that wait go on, as most do; or the process dies (-1); or the clock is put elsewhere.
-STEP = st.integers(0, 53).map(lambda number: number if number < 46 else -1 if number < 48 else 1_000 + number)
-SCRIPT = st.lists(STEP, min_size=80, max_size=160)
+CRASH, ANOTHER, CLOCK = -1, -2, 1_000
+# A step lets one of those that wait go on, as most do; or a process dies, or a second one starts, or the clock is put elsewhere.
+STEP = st.integers(0, 55).map(
+    lambda number: number if number < 46 else CRASH if number < 48 else ANOTHER if number < 50 else CLOCK + number
+)
+SCRIPT = st.lists(STEP, min_size=80, max_size=200)
 
 
 def play(caps: list[Budget], rooms: list[list[Made]], script: list[int]) -> World:

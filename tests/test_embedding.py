@@ -7,7 +7,8 @@ import re
 import anyio
 import pytest
 
-from carrier_core import Embedder, ProviderError, embedding, impl
+from carrier_core import Embedder, ProviderError, Usage, embedding, impl
+from carrier_core.providing import tell_usage
 
 pytestmark = pytest.mark.anyio
 
@@ -251,6 +252,20 @@ async def test_what_is_embedded_counts_as_use_of_its_model(make_host):
         assert used.scope[3:] == ("test", "meaning")
         assert used.usage.calls == 2
         assert used.usage.cost == used.usage.input * 1_000_000_000 > 0
+
+
+async def test_what_the_service_says_that_it_read_counts(make_host):
+    class Telling(Meaning):
+        async def embed(self, texts):
+            tell_usage(Usage(1_000 * len(texts), calls=1))
+            return await super().embed(texts)
+
+    async with make_host([Remembering(Telling("test/meaning"))]) as running:
+        await running.ask("It is red.")
+        await embedded(running)
+        await running.host.spending.flush()
+        (used,) = await running.store.journal.spent(scope=("use", ""))
+        assert used.usage.input == 1_000 * used.usage.calls > 0
 
 
 async def test_a_budget_bounds_what_is_embedded_and_the_talk_goes_on(make_host):

@@ -8,8 +8,19 @@ import threading
 import anyio
 import pytest
 
-from carrier_core import Finish
-from carrier_core.providing import Access, Answer, Connection, Faults, quieten, read_out, seconds_of
+from carrier_core import Finish, Usage
+from carrier_core.providing import (
+    Access,
+    Answer,
+    Connection,
+    Faults,
+    Meter,
+    Patience,
+    may_be_billed,
+    quieten,
+    read_out,
+    seconds_of,
+)
 
 
 @pytest.fixture
@@ -78,6 +89,33 @@ def test_what_an_address_holds_is_not_shown(address, shown, secret):
 def test_an_error_without_words_is_told_by_its_name():
     assert Faults("p", "m").unreachable(TimeoutError()).message.endswith("hung up (TimeoutError).")
     assert Faults("p", "m").unreachable(OSError("no route")).message.endswith("hung up (OSError: no route).")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("ConnectError", None), ("ConnectTimeout", None), ("ReadError", Usage()), ("OSError", Usage())]
+)
+def test_what_was_sent_may_be_billed(name, told):
+    cause = type(name, (Exception,), {})()
+    wrapped = RuntimeError("of an SDK")
+    wrapped.__cause__ = cause
+    with Meter() as meter:
+        Faults("p", "m").unreachable(wrapped)
+    assert meter.usage == told
+
+
+@pytest.mark.anyio
+async def test_what_is_told_of_an_answer_is_known_at_once():
+    with Meter() as meter, Patience(first=9, pause=9, total=9) as patience:
+        assert meter.usage is None
+        patience.heard()
+        assert meter.usage == Usage()
+        answer = Answer([].append)
+        answer.usage = Usage(7, 1, calls=1)
+        patience.heard()
+        assert meter.usage == answer.usage == Usage(7, 1, calls=1)
+    answer.usage = Usage(8, calls=1)
+    may_be_billed()
+    assert meter.usage == Usage(7, 1, calls=1)
 
 
 @pytest.mark.parametrize(

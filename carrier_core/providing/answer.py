@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 
 from carrier_core.messages import Part
+from carrier_core.metering import tell_usage
 from carrier_core.prompts import ActionCall, Carry, Completion, Finish, Json, Usage
 from carrier_core.providing.faults import Faults
 
@@ -24,8 +25,18 @@ class Answer:
         self._calls: dict[int, _Call] = {}
         self.finish: Finish | None = None
         self.refused = False
-        self.usage = Usage(calls=1)
+        self._usage = Usage(calls=1)
         self.carry: Carry | None = None
+
+    @property
+    def usage(self) -> Usage:
+        """What the service has said of the tokens by now. It counts for an answer that breaks off too."""
+        return self._usage
+
+    @usage.setter
+    def usage(self, usage: Usage) -> None:
+        self._usage = usage
+        tell_usage(usage)
 
     def add_text(self, piece: str | None) -> None:
         """A piece of the text. Half a character, where a service cuts one in two, waits for the other half."""

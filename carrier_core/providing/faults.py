@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 
 from carrier_core.errors import ProviderError
+from carrier_core.metering import may_be_billed
 from carrier_core.providing.patience import Phase, Silent
 
 STATUSES = {
@@ -36,6 +37,19 @@ REMEDIES = {
     "unreadable": "Try again, or choose a larger model.",
     "invalid": "Check the names of the models, in the plugin's section and in the agent's.",
 }
+
+UNSENT = frozenset(
+    (
+        "ConnectError",
+        "ConnectTimeout",
+        "InvalidURL",
+        "LocalProtocolError",
+        "PoolTimeout",
+        "ProxyError",
+        "UnsupportedProtocol",
+    )
+)
+"""The exceptions of HTTP clients after which nothing was sent, by name."""
 
 LONGEST = 300  # characters of what a service says
 
@@ -94,8 +108,10 @@ class Faults:
         return self.error("timeout", _WAITED[silence.phase].format(silence.seconds))
 
     def unreachable(self, error: BaseException) -> ProviderError:
-        """There is no connection, or it broke."""
+        """There is no connection, or it broke: then what was sent may be billed."""
         cause = error.__cause__ or error
+        if type(cause).__name__ not in UNSENT:
+            may_be_billed()
         return self.error("connection", f"could not be reached, or hung up ({_named(cause)})")
 
     def unspeakable(self, error: BaseException) -> ProviderError:

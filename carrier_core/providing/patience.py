@@ -7,6 +7,8 @@ from typing import Literal, Self
 
 import anyio
 
+from carrier_core.metering import may_be_billed
+
 Phase = Literal["first", "pause", "total"]
 
 
@@ -37,9 +39,13 @@ class Patience:
         self._phase: Phase = "first"
         self._scope = anyio.CancelScope()
         self._end = 0.0
+        self._was_heard = False
 
     def heard(self) -> None:
-        """There was a sign of life."""
+        """There was a sign of life: whatever is begun may be billed."""
+        if not self._was_heard:
+            self._was_heard = True
+            may_be_billed()
         self._wait("pause")
 
     def __enter__(self) -> Self:

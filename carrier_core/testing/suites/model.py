@@ -205,7 +205,7 @@ class Model:
         if hold.key in self.holds:
             return ()
         totals = {name: self.used.get(name, 0) + self.held(name) + hold.estimate.input for name in "abc"}
-        lacking = tuple(charge for charge in hold.charges if totals[charge.scope[-1]] > 6)
+        lacking = tuple(charge for charge in hold.charges if hold.estimate.input and totals[charge.scope[-1]] > 6)
         if hold.charges and not lacking:
             self.holds[hold.key] = hold
             self.count(hold.charges, 0)

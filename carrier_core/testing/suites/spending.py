@@ -40,7 +40,8 @@ class SpendingLaws:
     @pytest.mark.anyio
     async def test_room_is_taken_up_to_the_bound_and_no_further(self, store: Store) -> None:
         """A counter has room for what brings it exactly to its bound, in tokens in and out and in cost, and for nothing
-        beyond; what is only read from a cache takes none, and without a bound there is always room."""
+        beyond; what is only read from a cache takes none, and without a bound there is always room. So there is for what
+        takes nothing of what is bounded, also where the bound is passed."""
         journal = store.journal
         for number, bounded in enumerate((charge("a", tokens=100, cost=900), charge("b", tokens=900, cost=100))):
             tokens, cost = (60, 0), (0, 60)
@@ -55,6 +56,8 @@ class SpendingLaws:
             assert await journal.hold(held(f"{number} more", bounded, tokens=1, cost=1)) == (bounded,)
             boundless = Charge(bounded.scope, bounded.window)
             assert await journal.hold(held(f"{number} boundless", boundless, tokens=10**12, cost=10**15)) == ()
+        await journal.settle((used("past", charge("c"), tokens=9, cost=9),))
+        assert await journal.hold(held("free", charge("c", cost=8), tokens=5)) == ()
         nothing = charge("c", tokens=0, cost=0)
         assert await journal.hold(held("nothing", nothing, tokens=0)) == ()
         assert await journal.hold(held("something", nothing, tokens=1)) == (nothing,)
@@ -168,7 +171,7 @@ class SpendingLaws:
             Spent(("b",), DAY, Usage(81, 9, 3, 1, 2)),
             Spent(("use", "", "x"), DAY, Usage(90, 10, 6, 2, 4, 7)),
         )
-        assert await journal.hold(held("z", one, tokens=0)) == (one,), "it is beyond its bound"
+        assert await journal.hold(held("z", one, tokens=1)) == (one,), "it is beyond its bound"
         assert await journal.hold(held("z", other, tokens=10)) == ()
         await journal.settle((Settlement("z", (), Usage()),))
         assert [each.held for each in await journal.spent()] == [Usage()] * 3

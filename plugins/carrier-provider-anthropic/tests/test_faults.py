@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from carrier_core import Finish, Part, Prompt, PromptMessage, ProviderError, Tool
+from carrier_core.providing import Meter
 from carrier_core.testing import wire
 
 pytestmark = pytest.mark.anyio
@@ -175,6 +176,18 @@ async def test_a_stream_that_is_cut_anywhere_is_no_answer(make, kit):
         reasons = [(await fault(provider)).reason for _ in sizes]
     assert len(reasons) > 300
     assert {*reasons} == {"connection"}
+
+
+async def test_what_was_told_before_the_answer_broke_off_is_known(make, kit):
+    cut = wire.streamed(kit.begun(), *kit.thought("Hm."), named="type")
+    async with wire.serve(wire.raw(cut[: cut.rindex(b"}") + 1])) as server:
+        with Meter() as meter:
+            assert (await fault(make(server.url))).reason == "connection"
+    assert meter.usage is not None
+    assert meter.usage.input > 0
+    with wire.nobody() as url, Meter() as meter:
+        assert (await fault(make(url))).reason == "connection"
+    assert meter.usage is None
 
 
 async def test_a_stream_that_ends_cleanly_anywhere_is_no_answer(make, kit):

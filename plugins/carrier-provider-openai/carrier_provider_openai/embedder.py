@@ -7,8 +7,8 @@ from base64 import b64decode
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from carrier_core import Embedder
-from carrier_core.providing import Faults, Patience
+from carrier_core import Embedder, Usage
+from carrier_core.providing import Faults, Patience, may_be_billed, tell_usage
 from carrier_provider_openai.server import Server
 
 if TYPE_CHECKING:
@@ -42,16 +42,23 @@ class OpenAIEmbedder(Embedder):
         """A vector for each text, in order. Anything that keeps one from being had is a ProviderError."""
         faults = self._server.faults(self._model)
         vectors: list[Vector] = []
+        read = 0
         for batch in _batches(texts):
-            vectors += await self._embed(batch, faults)
+            made, tokens = await self._embed(batch, faults)
+            vectors += made
+            read += tokens
+            may_be_billed()  # the next batch may fail
+        tell_usage(Usage(read, calls=1))
         return tuple(vectors)
 
     async def close(self) -> None:
         """Close the connections; the next call opens new ones."""
         await self._server.close()
 
-    async def _embed(self, texts: list[str], faults: Faults) -> list[Vector]:
-        async def ask(client: AsyncOpenAI, patience: Patience) -> list[Vector]:
+    async def _embed(self, texts: list[str], faults: Faults) -> tuple[list[Vector], int]:
+        """Vectors, and how many tokens the server says that it read; 0 if it does not."""
+
+        async def ask(client: AsyncOpenAI, patience: Patience) -> tuple[list[Vector], int]:
             from openai import omit
 
             answer = await client.embeddings.create(
@@ -60,16 +67,17 @@ class OpenAIEmbedder(Embedder):
                 dimensions=self.dimension if self.shorten else omit,
                 encoding_format="base64",  # the SDK takes 2.5 ms to look at the numbers of one vector, and 0.1 ms for this
             )
-            return _vectors(answer)
+            told: object = answer.usage  # some servers leave it out
+            return _vectors(answer), getattr(told, "prompt_tokens", 0) or 0
 
-        vectors = await self._server.call(faults, ask)
+        vectors, tokens = await self._server.call(faults, ask)
         if len(vectors) != len(texts):
             raise faults.error("unreadable", f"made {len(vectors)} vectors of {len(texts)} texts")
         wrong = next((len(vector) for vector in vectors if len(vector) != self.dimension), None)
         if wrong is not None:
             what = f"made vectors of {wrong} numbers, and not of {self.dimension}"
             raise faults.error("unreadable", what, remedy=f"Set `dimensions = {wrong}`.")
-        return vectors
+        return vectors, tokens
 
 
 def _prepare(client: AsyncOpenAI) -> None:

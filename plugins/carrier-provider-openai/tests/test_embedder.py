@@ -7,8 +7,9 @@ import struct
 
 import pytest
 
-from carrier_core import ProviderError
-from carrier_core.testing.wire import hang, nobody, serve, status
+from carrier_core import ProviderError, Usage
+from carrier_core.providing import Meter
+from carrier_core.testing.wire import hang, nobody, script, serve, status
 from carrier_provider_openai.embedder import OpenAIEmbedder
 from carrier_provider_openai.server import Server
 
@@ -50,6 +51,24 @@ async def test_vectors_come_in_the_order_of_the_texts(embedder):
         assert await embedder(server.url).embed(("one", "two")) == ((1, 2, 3), (4, 5, 6.5))
     assert server.requests == [{"input": ["one", "two"], "model": "embedder", "encoding_format": "base64"}]
     assert server.heads[0].startswith("POST /v1/embeddings")
+
+
+async def test_what_the_server_read_is_told(embedder):
+    made = answer(packed(1, 2, 3))
+    quiet = {key: value for key, value in made.items() if key != "usage"}
+    for told, usage in ((made, Usage(3, calls=1)), (quiet, Usage(0, calls=1))):
+        async with serve(status(200, told)) as server:
+            with Meter() as meter:
+                await embedder(server.url).embed(("one",))
+        assert meter.usage == usage
+
+
+async def test_a_batch_that_was_read_may_be_billed_if_the_next_one_fails(embedder):
+    first, second = answer(*[packed(1, 2, 3)] * 2048), status(429, {"error": {"message": "Slow down."}})
+    async with serve(script(status(200, first), second)) as server:
+        with Meter() as meter, pytest.raises(ProviderError):
+            await embedder(server.url).embed(tuple(map(str, range(2049))))
+    assert meter.usage == Usage()
 
 
 async def test_lists_of_numbers_are_understood_too(embedder):
