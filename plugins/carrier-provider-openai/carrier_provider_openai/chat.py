@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from carrier_core import Finish, Json, Prompt, PromptMessage
 from carrier_core.providing import Answer
 from carrier_provider_openai import content
+from carrier_provider_openai.open_thoughts import GivenBack, OpenThoughts
 from carrier_provider_openai.strict import is_strict
 from carrier_provider_openai.usage import usage
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, AsyncStream
     from openai.types.chat import (
+        ChatCompletionAssistantMessageParam,
         ChatCompletionChunk,
         ChatCompletionContentPartParam,
         ChatCompletionFunctionToolParam,
-        ChatCompletionMessageFunctionToolCallParam,
         ChatCompletionMessageParam,
     )
     from openai.types.shared_params import FunctionDefinition, ResponseFormatJSONSchema
@@ -39,7 +40,8 @@ async def ask(
 
     limit = omit if prompt.max_tokens is None else prompt.max_tokens
     messages = prompt.messages if is_openai else _system_first(prompt.messages)
-    said = [given for message in messages for given in _message(message, images)]
+    given_back = GivenBack(messages)
+    said = [given for message in messages for given in _message(message, images, given_back)]
     tools = {"tools": _tools(prompt, is_openai)} if prompt.tools else {}
     return await client.chat.completions.create(
         model=model,
@@ -67,8 +69,9 @@ def prepare(client: AsyncOpenAI) -> None:
 class Reading:
     """Takes what each chunk of the stream brings."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, provider: str) -> None:
         self._answer = answer
+        self._thoughts = OpenThoughts(provider)
         self._calls: dict[int, tuple[int, str]] = {}  # by the server's index: the number of a call, and its id
         self._count = 0
 
@@ -81,6 +84,8 @@ class Reading:
         for choice in chunk.choices or ():
             delta = choice.delta
             if delta is not None:
+                if delta.model_extra:
+                    self._thoughts.add(delta.model_extra)
                 answer.add_text(delta.content)
                 if delta.refusal:
                     answer.add_text(delta.refusal)
@@ -88,8 +93,12 @@ class Reading:
                 for call in delta.tool_calls or ():
                     function = call.function
                     name, written = (function.name, function.arguments) if function else (None, None)
-                    answer.add_call(self._number(call.index or 0, call.id, name), call.id, name, written)
+                    number = self._number(call.index or 0, call.id, name)
+                    answer.add_call(number, call.id, name, written)
+                    if call.model_extra:
+                        self._thoughts.add_to_call(number, call.model_extra)
             if choice.finish_reason:
+                answer.carry = self._thoughts.carry(self._count)
                 answer.finish = FINISH.get(choice.finish_reason, Finish.UNKNOWN)
         return chunk.usage is not None and answer.finish is not None
 
@@ -111,7 +120,7 @@ def _system_first(messages: tuple[PromptMessage, ...]) -> tuple[PromptMessage, .
     return (PromptMessage("system", system), *others) if system else others
 
 
-def _message(message: PromptMessage, images: bool) -> list[ChatCompletionMessageParam]:
+def _message(message: PromptMessage, images: bool, given_back: GivenBack) -> list[ChatCompletionMessageParam]:
     """One message in the protocol's form; none for an assistant's that neither said nor called anything."""
     if message.role == "system":
         return [{"role": "system", "content": message.text}]
@@ -119,12 +128,19 @@ def _message(message: PromptMessage, images: bool) -> list[ChatCompletionMessage
         return [{"role": "tool", "tool_call_id": message.call, "content": content.result(message)}]
     if message.role == "user":
         return [{"role": "user", "content": _said(message) if images else message.text}]
-    calls: list[ChatCompletionMessageFunctionToolCallParam] = [
-        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": content.arguments(call)}}
-        for call in message.calls
+    calls = [
+        {
+            "id": call.id,
+            "type": "function",
+            "function": {"name": call.name, "arguments": content.arguments(call)},
+            **given_back.with_call(message, number),
+        }
+        for number, call in enumerate(message.calls)
     ]
     if calls:
-        return [{"role": "assistant", "content": message.text or None, "tool_calls": calls}]
+        fields = given_back.with_message(message)
+        said = {"role": "assistant", "content": message.text or None, **fields, "tool_calls": calls}
+        return [cast("ChatCompletionAssistantMessageParam", said)]
     return [{"role": "assistant", "content": message.text}] if message.text else []
 
 

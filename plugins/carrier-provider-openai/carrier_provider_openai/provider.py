@@ -63,7 +63,7 @@ class OpenAIProvider(Provider):
                 await self._listen(events, responses.Reading(answer, self.name, model).take, patience, faults)
             else:
                 chunks = await chat.ask(client, prompt, model, is_openai=is_openai, images=images)
-                await self._listen(chunks, chat.Reading(answer).take, patience, faults)
+                await self._listen(chunks, chat.Reading(answer, self.name).take, patience, faults)
 
         await self._server.call(faults, ask)
         return answer.completion(self.name, model, faults)
