@@ -361,7 +361,8 @@ def _pause(error: CarrierError, number: int, seed: int, *, is_last: bool) -> flo
     """Seconds until the model is asked again; None if it is not, because that would not help or there is no time.
 
     Of the doubled time a part is drawn, other for every turn, so that many turns that failed together do not come back
-    together (the "equal jitter" of Brooker, Exponential Backoff And Jitter, 2015).
+    together (the "equal jitter" of Brooker, Exponential Backoff And Jitter, 2015); so it is beyond the time that a provider
+    asks for.
     """
     if not isinstance(error, ProviderError) or error.reason not in AGAIN:
         return None
@@ -371,7 +372,7 @@ def _pause(error: CarrierError, number: int, seed: int, *, is_last: bool) -> flo
     if error.retry_after is not None:
         if error.retry_after > LONGEST and not is_last:
             return None
-        pause = max(pause, error.retry_after)
+        pause = max(pause, error.retry_after + FIRST * drawn)
     left = anyio.current_effective_deadline() - anyio.current_time()
     return pause if pause < left else None
 

@@ -142,7 +142,26 @@ async def test_the_pauses_grow_and_a_provider_that_asks_for_time_gets_it():
         running.host.asking.sleep = sleep
         await running.ask("hello")
     assert 0.25 <= pauses[0] <= 0.5 <= pauses[1] <= 1.0 <= pauses[3] / 2
-    assert pauses[2] == 12.5
+    assert 12.5 < pauses[2] <= 13.0
+
+
+async def test_turns_that_were_told_the_same_time_do_not_come_back_together():
+    clock = Clock()
+    pauses: list[float] = []
+    config = f"[limits]\nmodel_attempts = 2\n{CHAIN}"
+    first = Model("first", *[failure("rate_limit", 3.0)] * 4)
+    async with running_host([Brings(first, Model("second"))], config=config, clock=clock) as running:
+
+        async def sleep(seconds: float) -> None:
+            pauses.append(seconds)
+            await clock.sleep(seconds)
+
+        running.host.asking.sleep = sleep
+        for _ in range(2):
+            await running.ask("hello")
+    first_pause, second_pause = (pause for pause in pauses if pause > 3.0)  # the other one is for the provider's rest
+    assert first_pause != second_pause
+    assert max(first_pause, second_pause) <= 3.5
 
 
 @pytest.mark.parametrize("reason", ["auth", "invalid", "length"])
