@@ -108,7 +108,7 @@ class Handling:
         host.log.error("turn_not_resumed", turn=key, agent=agent.name, why=why)
         found = await host.outage.outlast(lambda: journal.reopen(key))
         if found is None:
-            host.abandoned(key, agent.name, why)
+            host.endings.abandoned(key, agent.name, why)
             return
         record = found.record
         try:
@@ -123,7 +123,7 @@ class Handling:
         ended_as = {"status": str(record.outcome.status), "reason": record.outcome.reason}
         host.events.emit(Event("turn_failed", host.clock(), agent.name, record.room, key, data={**ended_as}))
         room = await host.store.memory.room(record.room)
-        host.finished(record, room.name if room is not None else record.room)
+        host.endings.finished(record, room.name if room is not None else record.room)
 
     async def _again(self, turn: Turn, limit: int) -> None:
         """Run a turn that was cut off, if it may be. Those that were often cut off run one after another, so that it is not
@@ -175,7 +175,7 @@ class Handling:
         )
         self._agent.host.outbox.put(self._agent.name, turn.room.id, outbox, turn)
         self._agent.host.agenda.wait_for(parking)
-        self._agent.host.finished(record, turn.room.name, turn.also)
+        self._agent.host.endings.finished(record, turn.room.name, turn.also)
 
     async def _close(self, turn: Turn, outcome: Outcome) -> None:
         """End a turn: its outcome and its reply are stored together, then the reply is delivered."""
@@ -229,7 +229,7 @@ class Handling:
         host.outbox.put(self._agent.name, turn.room.id, outbox, turn)
         name = "turn_failed" if outcome.status is Status.FAILED else "turn_completed"
         turn.emit(name, status=str(outcome.status), reason=outcome.reason, duration_ms=record.duration_ms)
-        host.finished(record, turn.room.name, turn.also)
+        host.endings.finished(record, turn.room.name, turn.also)
 
     async def undelivered(self, turn: Turn, row: Outgoing) -> None:
         """A reply that was delivered after its turn did not arrive, or nobody knows: the turn says so from now on."""
@@ -254,7 +254,7 @@ class Handling:
             running[1].cancel()
             return True
         turn = turn or self._agent.host.rooms.cut_off(self._agent.name, room)
-        if turn and self._agent.host.awaited(turn):
+        if turn and self._agent.host.endings.awaited(turn):
             self._stops[turn] = seq
             return True
         return False

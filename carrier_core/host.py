@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from carrier_core.budgets import Budgets
 from carrier_core.clients import LOCAL, Clients
 from carrier_core.contract import Caller
 from carrier_core.dispatch import Hooks
+from carrier_core.endings import Endings
 from carrier_core.errors import CarrierError, Fenced, PluginError, ProviderError, Unavailable, single
 from carrier_core.events import Events
 from carrier_core.failures import Failure
@@ -36,7 +37,7 @@ from carrier_core.messages import (
 from carrier_core.models import choose_embedder
 from carrier_core.outage import Outage
 from carrier_core.outbox import Outbox
-from carrier_core.outcomes import Event, Outcome, Status, TurnRecord
+from carrier_core.outcomes import Event
 from carrier_core.plugins import CORE, Plugins, Registered, choose_store, load_plugins
 from carrier_core.prices import Prices
 from carrier_core.prompts import Json
@@ -45,7 +46,7 @@ from carrier_core.scheduler import Rooms, Row
 from carrier_core.table import Table
 from carrier_core.things import Accepted, Embedder
 from carrier_core.upkeep import Upkeep
-from carrier_core.why import explain, summary
+from carrier_core.why import explain
 
 if TYPE_CHECKING:
     from carrier_core.embedding import Embedding
@@ -55,8 +56,6 @@ _COMPOSING = (
     256  # turns that gather their context at a time: more of them would only wait for the store, and its budget
 )
 _LAST_EVENTS = 5.0  # seconds that watchers have for what happened last when the host stops
-_TRIES = 3  # times that a turn which raised where nothing should is gone on with
-_REMEMBERED = 10_000  # ended turns whose summary is kept in memory, for whoever waits for one
 
 
 class Host:
@@ -115,11 +114,8 @@ class Host:
         self.outbox = Outbox(self)
         self.agenda = Agenda(self)
         self.upkeep = Upkeep(self)
-        self._waiters: dict[str, anyio.Event] = {}
-        self._active: set[str] = set()
+        self.endings = Endings(self.store, clock)
         self._looking = anyio.Lock()
-        self._ended: dict[str, dict[str, Json]] = {}
-        self._raised: dict[str, int] = {}
         self._started: list[str] = []
         self._group: TaskGroup
 
@@ -301,16 +297,16 @@ class Host:
         work = await self.store.journal.work(agent, room)
         rows = [Row(row.seq, decode(row.payload, Inbound)) for row in work.rows]
         for key in work.turns:
-            if not self.knows(key):
+            if not self.endings.knows(key):
                 turn = await runtime.handling.revive(key)
                 if turn is None:
                     await runtime.handling.give_up(key)
-                elif self._here(turn.client, room) and not self.knows(key):
+                elif self._here(turn.client, room) and not self.endings.knows(key):
                     self.queue(runtime, Row(turn.seqs[0], turn.inbound, key))
         for row in rows:
             if row.inbound.kind is not InboundKind.MESSAGE:
                 await self.intake.apply(runtime, row)
-            elif not self.knows(runtime.turn_id(room, row.seq)) and self._here(row.inbound.client, room):
+            elif not self.endings.knows(runtime.turn_id(room, row.seq)) and self._here(row.inbound.client, room):
                 self.queue(runtime, row)
         left = [row for row in work.outbox if row.part.key not in on_the_way]
         self.outbox.put(agent, room, tuple(row for row in left if self._here(row.part.client, room)))
@@ -371,8 +367,7 @@ class Host:
     def queue(self, agent: AgentRuntime, row: Row) -> None:
         """Queue what is to be handled in its room."""
         turn = row.turn or agent.turn_id(row.inbound.room.id, row.seq)
-        self._ended.pop(turn, None)
-        self._active.add(turn)
+        self.endings.begun(turn)
         self.rooms.push(agent.name, row.inbound.room.id, row)
 
     # --- turns ---
@@ -384,71 +379,34 @@ class Host:
         if runtime is None:
             why = "the agent was taken out of the configuration; the message is kept for when it is back"
             self.log.warning("message_kept", agent=agent, room=room, why=why)
-            self.abandoned(turn, agent, why)
+            self.endings.abandoned(turn, agent, why)
             return
         try:
             await runtime.handling.handle(row)
         except Unavailable as error:  # the host stops while the store is away: the next process goes on
-            self.abandoned(turn, agent, error.message)
+            self.endings.abandoned(turn, agent, error.message)
         except Fenced as error:
             self.log.warning("room_lost", agent=agent, room=room, error=error.message)
             runtime.lost(room)
             self.nudge(agent, room)
         except Exception as error:
             self.log.exception("turn_not_recorded", agent=agent, room=room, turn=turn, error=str(error))
-            self._raised[turn] = self._raised.get(turn, 0) + 1
-            if self._raised[turn] <= _TRIES:  # it goes on after its last recorded step, or fails visibly there
+            if self.endings.raised(turn):  # it goes on after its last recorded step, or fails visibly there
                 self.nudge(agent, room)
             else:
-                self.abandoned(turn, agent, str(error))
+                self.endings.abandoned(turn, agent, str(error))
         finally:
-            self._active.discard(turn)
-
-    def abandoned(self, turn: str, agent: str, why: str) -> None:
-        """Tell whoever waits for a turn that it did not come to its end."""
-        record = TurnRecord(turn, agent, "", "", "", (), self.clock(), Outcome(Status.FAILED, reason=why))
-        self._ended_with(turn, summary(record, ""))
-
-    def finished(self, record: TurnRecord, room: str, also: Iterable[str] = ()) -> None:
-        """Called by an agent when a turn has ended or parked: whoever waits for it is told, by any of its ids."""
-        for turn in (record.id, *also):
-            self._ended_with(turn, summary(record, room))
-
-    def _ended_with(self, turn: str, result: dict[str, Json]) -> None:
-        self._active.discard(turn)
-        self._raised.pop(turn, None)
-        self._ended[turn] = result
-        if len(self._ended) > _REMEMBERED:
-            del self._ended[next(iter(self._ended))]
-        waiter = self._waiters.pop(turn, None)
-        if waiter is not None:
-            waiter.set()
+            self.endings.left(turn)
 
     def forget(self) -> None:
         """Keep nothing in mind of what was in the store: something was removed from it."""
-        self._ended = {turn: {} for turn in self._ended}
+        self.endings.forget()
         for agent in self.agents.values():
             agent.ledger.forget()
 
-    def awaited(self, turn: str) -> bool:
-        """Whether a turn waits in a queue or runs."""
-        return turn in self._active
-
-    def knows(self, turn: str) -> bool:
-        """Whether a turn waits in a queue, runs, or ended not long ago."""
-        return turn in self._active or turn in self._ended
-
     async def wait(self, turn: str) -> dict[str, Json]:
         """Wait until a turn has ended; what ``carrierd chat --json`` prints."""
-        if turn in self._active or turn in self._raised:
-            await self._waiters.setdefault(turn, anyio.Event()).wait()
-        if self._ended.get(turn):
-            return self._ended[turn]
-        record = await self.store.journal.turn(turn)
-        if record is None:
-            raise CarrierError(f"There is no turn {turn}.", remedy="`carrierd why last` shows the latest one.")
-        room = await self.store.memory.room(record.room)
-        return summary(record, room.name if room is not None else record.room)
+        return await self.endings.wait(turn)
 
     async def why(self, turn: str) -> dict[str, Json]:
         """What ``carrierd why TURN --json`` prints."""

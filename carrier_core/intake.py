@@ -84,9 +84,9 @@ class Intake:
         with anyio.CancelScope(shield=True):  # what is stored has to be queued too, whatever becomes of the caller
             appended = await host.store.journal.append_inbound(agent.name, room, inbound.dedupe_key, payload)
             turn = agent.turn_id(room, appended.seq)
-            if appended.is_new and not host.knows(turn):
+            if appended.is_new and not host.endings.knows(turn):
                 host.queue(agent, Row(appended.seq, inbound))
-            elif not host.knows(turn):  # taken before, but perhaps its first receipt was lost on the way here
+            elif not host.endings.knows(turn):  # taken before, but perhaps its first receipt was lost on the way here
                 await host.look(agent.name, room)
         if appended.is_new:
             self._happened("message_received", inbound, agent.name, turn, kind=str(inbound.kind), seq=appended.seq)

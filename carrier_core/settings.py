@@ -122,6 +122,8 @@ class Config:
         ours, theirs = self.settings.limits, running.settings.limits
         fixed = ("rooms", "breaker_failures", "breaker_window", "breaker_cooldown")
         changed += [f"limits.{key}" for key in fixed if getattr(ours, key) != getattr(theirs, key)]
+        if _embedders(self) != _embedders(running):
+            changed.append("agents.*.models.embedding")
         return tuple(changed)
 
     @property
@@ -330,3 +332,8 @@ def _validate(
         failed = f"The settings class {model.__qualname__} failed with {type(error).__name__}."
         return None, [location.fault((), failed, "This is a fault of the plugin: tell its author, or disable it.")]
     return None, translate(details, Place(model), data, location)
+
+
+def _embedders(config: Config) -> set[tuple[str, ...]]:
+    agents = config.settings.agents.values()
+    return {agent.models["embedding"].use for agent in agents if "embedding" in agent.models}

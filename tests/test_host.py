@@ -129,6 +129,8 @@ async def test_a_reload_takes_over_agents_and_limits_and_says_what_needs_a_resta
         path.write_text('[agents.robin]\n[agents.wren]\n[plugins]\norder = ["carrier-testing"]\n')
         assert await running.host.reload(load(path, {})) == ("plugins",)
         assert await running.ask("hello", agent="wren") == "You said: hello"
+        path.write_text('[agents.robin]\n[agents.wren.models]\nembedding = "test/other"\n')
+        assert await running.host.reload(load(path, {})) == ("plugins", "agents.*.models.embedding")
         path.write_text("[agents.robin]\n[agents.heron]\n")
         with pytest.raises(ConfigError, match="heron"):
             await running.host.reload(load(path, {}))
