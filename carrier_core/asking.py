@@ -222,9 +222,10 @@ class Asking:
                 begun = True
                 with meter:
                     completion = await self._answer(turn, choice, prompt, emit)
-                usage = call.settle(completion.usage)
-                if said := completion.usage.input + completion.usage.output:  # some services do not say it
+                said = completion.usage.input + completion.usage.output
+                if said:
                     slot.used(said)
+                usage = call.settle(completion.usage, 0 if said else fitted.tokens or estimate(prompt))
         except BaseException as error:
             tokens = fitted.tokens or estimate(prompt)
             if begun:

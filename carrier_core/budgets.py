@@ -32,7 +32,7 @@ from carrier_core.estimates import Estimates, Size
 from carrier_core.journal import Charge, CounterKey, Hold, Settlement, Spent
 from carrier_core.prices import Price
 from carrier_core.prompts import Usage
-from carrier_core.spending import has_room
+from carrier_core.spending import has_room, takes_room
 from carrier_core.tally import Tally
 from carrier_core.windows import Window, Windows
 
@@ -137,22 +137,27 @@ class Call:
         if self.price is None and any(charge.most_cost is not None for _, charge in charged):
             raise unpriced(self.provider, self.model)
         self._charges = tuple([charge for _, charge in charged])
-        about, self._most = self._budgets.estimates.expected((self.provider, self.model), self._size, self.price)
-        refusal = await self._budgets.hold(self, about, self._most, charged)
-        if refusal is None:
-            self._is_held, self._is_over = True, False
-        return refusal
+        found = await self._budgets.hold(self, charged)
+        if isinstance(found, Refusal):
+            return found
+        self._most = found
+        self._is_held, self._is_over = True, False
+        return None
 
-    def settle(self, usage: Usage) -> Usage:
+    def expected(self) -> tuple[Usage, Usage]:
+        """What it will use, about and at most, by all that is known now."""
+        return self._budgets.estimates.expected((self.provider, self.model), self._size, self.price)
+
+    def settle(self, usage: Usage, sent: int = 0) -> Usage:
         """Count what the call has used; returns it with what it cost. What is counted is written soon.
 
         An answer that does not say what it used counts as all that was held for it, under a budget; else as its prompt, by the
-        estimate.
+        estimate: ``sent``, where it was not known before the call.
         """
         if usage.calls < 1:
             usage = msgspec.structs.replace(usage, calls=1)
         if not usage.input + usage.output:
-            return self._end(self._most if self._is_held else Usage(self._size.tokens_in, calls=1))
+            return self._end(self._most if self._is_held else Usage(sent or self._size.tokens_in, calls=1))
         if self._bounds:
             self._budgets.estimates.learn((self.provider, self.model), self._size, usage)
         return self._end(usage)
@@ -256,24 +261,27 @@ class Budgets:
             found = self._of[agent] = tuple(fits)
         return found
 
-    async def hold(self, call: Call, about: Usage, most: Usage, charged: list[tuple[Bound, Charge]]) -> Refusal | None:
-        """Hold back ``most`` where there is room for ``about`` as much, as soon as there is; why there will be none, else."""
+    async def hold(self, call: Call, charged: list[tuple[Bound, Charge]]) -> Refusal | Usage:
+        """Hold back what a call can use where there is room for its estimate, as soon as there is; returns what is held, or why
+        there will be no room."""
         call.key = f"{self._name}/{next(self._numbers)}"
-        hold = Hold(call.key, tuple([charge for _, charge in charged]), about, self._clock(), most)
-        line = next(
-            (charge.counter for charge in hold.charges if charge.counter in self._lines and charge.is_bound), None
-        )
+        charges = tuple([charge for _, charge in charged])
+        about, most = call.expected()
+        line = next((each.counter for each in charges if each.counter in self._lines and takes_room(each, about)), None)
         while True:
             async with self._in_line(line):
                 while True:
                     ended = self._ended
-                    full = await self._try(hold)
+                    about, most = call.expected()  # bills may have taught something meanwhile
+                    full = await self._try(Hold(call.key, charges, about, self._clock(), most))
                     if not full:
-                        return None
+                        return most
                     found = await self._missing([pair for pair in charged if pair[1] in full], about)
                     if isinstance(found, Refusal):
                         return found
-                    if found.line is None or found.line != line:
+                    if found.line is None:
+                        continue
+                    if found.line != line:
                         break
                     await ended.wait()
             line = found.line
@@ -282,6 +290,7 @@ class Budgets:
         try:
             full = await self._outlast(partial(self._journal.hold, hold))
         except BaseException:  # it may have been written, and the call is not made
+            self._under_way[hold.key] = hold
             self.tally.add(Settlement(hold.key, (), Usage()), is_urgent=True)
             raise
         if not full:

@@ -167,11 +167,6 @@ class Charge(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         """The counter's key."""
         return self.scope, self.window
 
-    @property
-    def is_bound(self) -> bool:
-        """Whether it bounds anything."""
-        return self.most_tokens is not None or self.most_cost is not None
-
 
 class Hold(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A call that is about to be made, ``at`` a time in seconds since the epoch. What it will use by the ``estimate`` has to have

@@ -194,9 +194,14 @@ class Spending:
         self.changed.add(key)
 
 
+def takes_room(charge: Charge, estimate: Usage) -> bool:
+    """Whether a call takes any of what is bounded: a model that is free goes on when all money is spent."""
+    tokens = charge.most_tokens is not None and estimate.input + estimate.output > 0
+    return tokens or (charge.most_cost is not None and estimate.cost > 0)
+
+
 def has_room(charge: Charge, total: Usage, estimate: Usage) -> bool:
-    """Whether a counter that comes to ``total`` with an estimate is within its bounds. What takes nothing always has room: a model
-    that is free goes on when all money is spent."""
+    """Whether a counter that comes to ``total`` with an estimate is within its bounds, as far as the estimate takes any of it."""
     tokens = estimate.input + estimate.output
     fits = charge.most_tokens is None or not tokens or total.input + total.output <= charge.most_tokens
     return fits and (charge.most_cost is None or not estimate.cost or total.cost <= charge.most_cost)

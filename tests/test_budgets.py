@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import anyio
@@ -387,6 +388,37 @@ async def test_those_that_wait_for_the_same_room_are_let_through_in_line() -> No
 
 
 @pytest.mark.anyio
+async def test_a_call_that_waits_is_estimated_again() -> None:
+    store = Watched()
+    budgets = Budgets(store.journal, [budget(per="agent", tokens=3_000)])
+    first, other = of_call(budgets), of_call(budgets, agent="wren")
+    assert await first.hold(0, 2_900) is None
+
+    async with behind(budgets), anyio.create_task_group() as group:
+        waiting = of_call(budgets)
+        group.start_soon(partial(waiting.hold, 200, 0, most_in=300))
+        await anyio.wait_all_tasks_blocked()
+        await other.hold(50, 0, most_in=60)
+        other.settle(Usage(660))
+        first.settle(Usage(0, 10))
+
+    assert (await held(store, "agent", "robin")).input == 300 + 600
+
+
+@pytest.mark.anyio
+async def test_a_free_call_waits_for_no_other() -> None:
+    budgets = Budgets(Watched().journal, [budget(usd=0.05)])
+    assert await of_call(budgets).hold(0, 5_000) is None
+
+    async with behind(budgets), anyio.create_task_group() as group:
+        group.start_soon(of_call(budgets).hold, 0, 1_000)
+        await anyio.wait_all_tasks_blocked()
+        with anyio.fail_after(20):
+            assert await of_call(budgets, price=FREE).hold(10, 10) is None
+        group.cancel_scope.cancel()
+
+
+@pytest.mark.anyio
 async def test_room_that_another_process_leaves_meanwhile_is_taken_at_once() -> None:
     store, caps = Watched(), [budget(tokens=1_000)]
     other = Budgets(store.journal, caps)
@@ -591,6 +623,9 @@ async def test_an_answer_that_does_not_say_what_it_used_counts_as_all_that_was_h
     unbounded = of_call(Budgets(store.journal))
     await unbounded.hold(30, 20)
     assert unbounded.settle(Usage()) == Usage(30, calls=1, cost=CENT * 3 // 100)
+    unseen = of_call(Budgets(store.journal))
+    await unseen.hold(0, 20)
+    assert unseen.settle(Usage(), sent=40).input == 40
 
 
 # --- days, restarts, configurations --------------------------------------------------------------------------------------------
