@@ -33,14 +33,15 @@ FINISH = {
 
 
 async def ask(
-    client: AsyncOpenAI, prompt: Prompt, model: str, *, is_openai: bool, images: bool
+    client: AsyncOpenAI, prompt: Prompt, model: str, *, is_openai: bool, images: bool, wanted: str = ""
 ) -> AsyncStream[ChatCompletionChunk]:
-    """Send the prompt; returns the stream of the answer."""
+    """Send the prompt; returns the stream of the answer. ``wanted`` is the field of thoughts that the server refuses to do
+    without."""
     from openai import omit
 
     limit = omit if prompt.max_tokens is None else prompt.max_tokens
     messages = prompt.messages if is_openai else _system_first(prompt.messages)
-    given_back = GivenBack(messages)
+    given_back = GivenBack(messages, model, wanted=wanted)
     said = [given for message in messages for given in _message(message, images, given_back)]
     tools = {"tools": _tools(prompt, is_openai)} if prompt.tools else {}
     return await client.chat.completions.create(
@@ -69,9 +70,9 @@ def prepare(client: AsyncOpenAI) -> None:
 class Reading:
     """Takes what each chunk of the stream brings."""
 
-    def __init__(self, answer: Answer, provider: str) -> None:
+    def __init__(self, answer: Answer, provider: str, model: str) -> None:
         self._answer = answer
-        self._thoughts = OpenThoughts(provider)
+        self._thoughts = OpenThoughts(provider, model)
         self._calls: dict[int, tuple[int, str]] = {}  # by the server's index: the number of a call, and its id
         self._count = 0
 
@@ -138,10 +139,13 @@ def _message(message: PromptMessage, images: bool, given_back: GivenBack) -> lis
         for number, call in enumerate(message.calls)
     ]
     if calls:
-        fields = given_back.with_message(message)
+        fields = given_back.with_calls(message)
         said = {"role": "assistant", "content": message.text or None, **fields, "tool_calls": calls}
         return [cast("ChatCompletionAssistantMessageParam", said)]
-    return [{"role": "assistant", "content": message.text}] if message.text else []
+    if not message.text:
+        return []
+    said = {"role": "assistant", "content": message.text, **given_back.with_text()}
+    return [cast("ChatCompletionAssistantMessageParam", said)]
 
 
 def _said(message: PromptMessage) -> str | list[ChatCompletionContentPartParam]:

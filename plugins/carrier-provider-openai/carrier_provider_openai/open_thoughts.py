@@ -21,8 +21,9 @@ _NOTHING = " "  # where nothing was thought: the field has to be there, and Kimi
 
 
 class _Kept(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The data of a carry: the name of the field, its text, and what came with each call."""
+    """The data of a carry: the model, the name of the field, its text, and what came with each call."""
 
+    model: str = ""
     field: str = ""
     text: str = ""
     extras: tuple[Json, ...] = ()
@@ -31,8 +32,9 @@ class _Kept(msgspec.Struct, frozen=True, omit_defaults=True):
 class OpenThoughts:
     """The thoughts of an answer that is being received."""
 
-    def __init__(self, provider: str) -> None:
+    def __init__(self, provider: str, model: str) -> None:
         self._provider = provider
+        self._model = model
         self._field = ""
         self._pieces: list[str] = []
         self._extras: dict[int, Json] = {}
@@ -55,18 +57,27 @@ class OpenThoughts:
         if not calls or not (self._field or self._extras):
             return None
         extras = tuple([self._extras.get(number) for number in range(calls)]) if self._extras else ()
-        kept = _Kept(self._field, "".join(self._pieces), extras)
+        kept = _Kept(self._model, self._field, "".join(self._pieces), extras)
         return Carry(self._provider, cast("Json", msgspec.to_builtins(kept)))
 
 
 class GivenBack:
-    """What goes back with the messages of a prompt."""
+    """What goes back with the messages of a prompt to a model: what that model thought, since others may not know the fields.
 
-    def __init__(self, messages: Iterable[PromptMessage]) -> None:
-        self._kept = {id(message): kept for message in messages if (kept := _kept(message)) is not None}
-        self._field = next((kept.field for kept in self._kept.values() if kept.field), "")
+    ``wanted`` is the field that it refuses to do without, where that is known.
+    """
 
-    def with_message(self, message: PromptMessage) -> dict[str, str]:
+    def __init__(self, messages: Iterable[PromptMessage], model: str, *, wanted: str = "") -> None:
+        kept = [(id(message), _kept(message)) for message in messages if message.carry is not None]
+        self._kept = {key: each for key, each in kept if each.model == model}
+        self._wanted = wanted
+        self._field = wanted or next((each.field for each in self._kept.values() if each.field), "")
+
+    def with_text(self) -> dict[str, str]:
+        """The fields of a message without calls, of which nothing was kept."""
+        return {self._wanted: _NOTHING} if self._wanted else {}
+
+    def with_calls(self, message: PromptMessage) -> dict[str, str]:
         """The fields of a message with calls."""
         kept = self._kept.get(id(message), _Kept())
         field = kept.field or self._field
@@ -78,10 +89,14 @@ class GivenBack:
         return {_EXTRA: extras[number]} if number < len(extras) and extras[number] else {}
 
 
-def _kept(message: PromptMessage) -> _Kept | None:
-    if message.carry is None:
-        return None
+def wanted_by(refusal: str) -> str:
+    """The field without which a server does not take a prompt that it refuses with these words; empty if they are about something
+    else. It may be wanted of what another model said, and of plain text."""
+    return next((field for field in _FIELDS[:1] if field in refusal), "")
+
+
+def _kept(message: PromptMessage) -> _Kept:
     try:
-        return msgspec.convert(message.carry.data, _Kept)
+        return msgspec.convert(message.carry and message.carry.data, _Kept)
     except msgspec.ValidationError:  # of another release
-        return None
+        return _Kept()

@@ -11,6 +11,7 @@ from carrier_provider_openai.server import NAME, Server
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, AsyncStream
+    from openai.types.chat import ChatCompletionChunk
 
 DEFAULT_MODELS = {
     "large": "gpt-5.6-terra",
@@ -44,6 +45,7 @@ class OpenAIProvider(Provider):
         self._server = server
         self._server.prepare = self._prepare
         self._images = images
+        self._wanted: dict[str, str] = {}
 
     def missing(self) -> str:
         """What the server lacks."""
@@ -57,13 +59,13 @@ class OpenAIProvider(Provider):
         async def ask(client: AsyncOpenAI, patience: Patience) -> None:
             from carrier_provider_openai import chat, responses
 
-            is_openai, images = self._server.is_openai, self._images
             if self.api == "responses":
+                is_openai, images = self._server.is_openai, self._images
                 events = await responses.ask(client, prompt, model, is_openai=is_openai, images=images)
                 await self._listen(events, responses.Reading(answer, self.name, model).take, patience, faults)
             else:
-                chunks = await chat.ask(client, prompt, model, is_openai=is_openai, images=images)
-                await self._listen(chunks, chat.Reading(answer, self.name).take, patience, faults)
+                chunks = await self._chat(client, prompt, model)
+                await self._listen(chunks, chat.Reading(answer, self.name, model).take, patience, faults)
 
         await self._server.call(faults, ask)
         return answer.completion(self.name, model, faults)
@@ -76,6 +78,28 @@ class OpenAIProvider(Provider):
     async def close(self) -> None:
         """Close the connections; the next call opens new ones."""
         await self._server.close()
+
+    async def _chat(self, client: AsyncOpenAI, prompt: Prompt, model: str) -> AsyncStream[ChatCompletionChunk]:
+        """Ask; once more where the server refuses to do without thoughts that are not there."""
+        import openai
+
+        from carrier_provider_openai import chat
+        from carrier_provider_openai.open_thoughts import wanted_by
+
+        async def ask(wanted: str) -> AsyncStream[ChatCompletionChunk]:
+            is_openai, images = self._server.is_openai, self._images
+            return await chat.ask(client, prompt, model, is_openai=is_openai, images=images, wanted=wanted)
+
+        known = self._wanted.get(model, "")
+        try:
+            return await ask(known)
+        except openai.BadRequestError as error:
+            wanted = "" if known else wanted_by(str(error))
+            if not wanted:
+                raise
+        stream = await ask(wanted)
+        self._wanted[model] = wanted
+        return stream
 
     async def _listen(
         self, stream: AsyncStream[Event], take: Callable[[Event], bool], patience: Patience, faults: Faults

@@ -5,7 +5,18 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from carrier_core import Action, ActionResult, Carry, Effect, Part, Prompt, PromptMessage, impl
+from carrier_core import (
+    Action,
+    ActionCall,
+    ActionResult,
+    Carry,
+    Effect,
+    Part,
+    Prompt,
+    PromptMessage,
+    ProviderError,
+    impl,
+)
 from carrier_core.testing import running_host
 from carrier_core.testing.wire import Respond, events, script, serve, status
 
@@ -92,6 +103,53 @@ async def test_thoughts_without_calls_are_not_kept(connect, ask, chat):
 async def test_a_carry_of_another_release_is_left_out(loop, chat, data):
     (said,) = await loop(asked(chat), carry=Carry("openai", data))
     assert {*said} == {"role", "content", "tool_calls"}
+
+
+async def test_thoughts_of_another_model_are_not_for_this_one(connect, ask, chat):
+    async with serve(script(asked(chat, {"reasoning": "Hm."}, extra=SIGNED), events(*chat.end()))) as server:
+        provider = connect(server.url)
+        completion = await ask(provider, Prompt((HELLO,)), "thinker")
+        said = PromptMessage("assistant", completion.parts, completion.calls, carry=completion.carry)
+        await ask(provider, Prompt((HELLO, said)), "talker")
+    (sent,) = [message for message in server.requests[1]["messages"] if message["role"] == "assistant"]
+    assert {*sent} == {"role", "content", "tool_calls"}
+
+
+REFUSALS = [
+    "The `reasoning_content` in the thinking mode must be passed back to the API.",
+    "thinking is enabled but reasoning_content is missing in assistant tool call message at index 2",
+]
+
+
+@pytest.mark.parametrize("words", REFUSALS)
+async def test_what_a_server_wants_of_others_is_sent_from_then_on(connect, ask, chat, words):
+    """Where another provider began the turn, or a person's past was written before: nothing was kept there."""
+
+    async def insisting(exchange):
+        said = [message for message in exchange.body["messages"] if message["role"] == "assistant"]
+        missing = any(not message.get("reasoning_content") for message in said)
+        refused = status(400, {"error": {"message": words, "type": "invalid_request_error"}})
+        await (refused if missing else events(chat.text("Done."), *chat.end()))(exchange)
+
+    text, calls = (
+        PromptMessage("assistant", (Part("Hello."),)),
+        PromptMessage("assistant", (), (ActionCall("a", "ping", {}),)),
+    )
+    prompt = Prompt((HELLO, text, HELLO, calls, PromptMessage("tool", (Part("pong"),), call="a")))
+    async with serve(insisting) as server:
+        provider = connect(server.url)
+        assert [(await ask(provider, prompt)).text for _ in range(2)] == ["Done."] * 2
+    assert len(server.requests) == 3
+
+
+async def test_a_server_that_does_not_know_the_field_is_asked_again_only_once(connect, ask, chat):
+    refused = status(400, {"error": {"message": "messages.1.reasoning_content: property is unsupported"}})
+    async with serve(refused) as server:
+        provider = connect(server.url)
+        for count in (2, 4):
+            with pytest.raises(ProviderError, match="unsupported"):
+                await ask(provider)
+            assert len(server.requests) == count
 
 
 async def test_a_server_that_insists_on_them_gets_them(connect, chat):
