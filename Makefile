@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --no-input
 PLUGINS := $(patsubst %/pyproject.toml,%,$(sort $(wildcard plugins/*/pyproject.toml)))
 STAMP := $(VENV)/.made
+# A server of model protocols that is not ours, where npm can bring it and none is named; without it its tests are skipped.
+AIMOCK := $(if $(CARRIER_TEST_AIMOCK),,$(if $(shell command -v npm 2>/dev/null),$(VENV)/.aimock))
 LINTED := $(wildcard carrier_core plugins tests config docs)
 
 # Without its .pyc files every start compiles what it imports, which takes ten times as long as the import.
@@ -27,8 +29,8 @@ setup: $(STAMP) ## make .venv, with the core and every plugin installed editable
 run: $(STAMP) ## talk to an agent here
 	@$(BIN)/carrierd chat $(ARGS)
 
-test: $(STAMP) ## run every test, the plugins' included
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP) $(AIMOCK) ## run every test, the plugins' included
+	@CARRIER_TEST_AIMOCK="$${CARRIER_TEST_AIMOCK:-$$(cat $(AIMOCK) 2>/dev/null)}" $(BIN)/python -m pytest $(ARGS)
 
 check: $(STAMP) ## lint, format and types
 	$(BIN)/ruff check $(LINTED)
@@ -59,3 +61,11 @@ $(STAMP): Makefile pyproject.toml carrier_core/_version.py $(PLUGINS:=/pyproject
 	@$(PIP) install 'hatchling>=1.27' 'editables>=0.5' </dev/null >&2
 	@$(PIP) install --no-build-isolation --editable '.[dev]' $(PLUGINS:%=--editable ./%) </dev/null >&2
 	@touch $@
+
+# The path of its script. That it cannot be had is no reason to stop, and is tried again the next time.
+$(VENV)/.aimock: $(STAMP)
+	@npm install --prefix $(VENV)/npm --no-audit --no-fund --no-save --loglevel=error --prefer-offline \
+		--fetch-retries=2 --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=5000 \
+		'@copilotkit/aimock@^1.43' </dev/null >&2 \
+		&& path=$$(readlink -f $(VENV)/npm/node_modules/.bin/llmock) && echo "$$path" >$@ \
+		|| echo "npm could not bring @copilotkit/aimock: the tests with it are skipped." >&2
