@@ -30,7 +30,7 @@ class Watched(InMemoryStore):
         self.is_away = True
         self._wrote = anyio.Event()
         self._settle = self.journal.settle
-        self.journal.settle = self.settle  # type: ignore[method-assign]
+        self.journal.settle = self.settle  # type: ignore[method-assign] - this one journal's, and no other's
 
     async def settle(self, settlements: tuple[Settlement, ...]) -> None:
         if self.broken is not None:
@@ -419,7 +419,7 @@ async def test_a_free_call_waits_for_no_other() -> None:
 
 
 @pytest.mark.anyio
-async def test_room_that_another_process_leaves_meanwhile_is_taken_at_once() -> None:
+async def test_room_that_another_process_leaves_meanwhile_is_taken_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     store, caps = Watched(), [budget(tokens=1_000)]
     other = Budgets(store.journal, caps)
     theirs = of_call(other)
@@ -431,13 +431,13 @@ async def test_room_that_another_process_leaves_meanwhile_is_taken_at_once() -> 
         await other.flush()
         return await look(**given)
 
-    store.journal.spent = just_then  # type: ignore[method-assign]
+    monkeypatch.setattr(store.journal, "spent", just_then)
     with anyio.fail_after(20):
         assert await of_call(Budgets(store.journal, caps)).hold(0, 1_000) is None
 
 
 @pytest.mark.anyio
-async def test_looking_for_room_outlasts_a_store_that_is_away() -> None:
+async def test_looking_for_room_outlasts_a_store_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     store = Watched()
     look, failing = store.journal.spent, [Unavailable("The store is away.")]
 
@@ -452,7 +452,7 @@ async def test_looking_for_room_outlasts_a_store_that_is_away() -> None:
         except Unavailable:
             return await write()
 
-    store.journal.spent = away_once  # type: ignore[method-assign]
+    monkeypatch.setattr(store.journal, "spent", away_once)
     assert await of_call(Budgets(store.journal, [budget(tokens=1)], outlast=outlast)).hold(2, 0) is not None
     assert failing == []
 
@@ -693,7 +693,9 @@ async def test_a_changed_configuration_forgets_nothing_either() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_call_that_is_cancelled_while_room_is_held_for_it_gives_it_back() -> None:
+async def test_a_call_that_is_cancelled_while_room_is_held_for_it_gives_it_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     store = Watched()
     budgets = Budgets(store.journal, [budget(tokens=100)])
     hold = store.journal.hold
@@ -703,10 +705,9 @@ async def test_a_call_that_is_cancelled_while_room_is_held_for_it_gives_it_back(
         scope.cancel()
         await anyio.sleep_forever()
 
-    store.journal.hold = written_then_cut  # type: ignore[method-assign]
-    with anyio.CancelScope() as scope:
+    with anyio.CancelScope() as scope, monkeypatch.context() as patch:
+        patch.setattr(store.journal, "hold", written_then_cut)
         await of_call(budgets).hold(100, 0)
-    store.journal.hold = hold  # type: ignore[method-assign]
     await budgets.flush()
 
     assert await of_call(budgets).hold(100, 0) is None

@@ -4,7 +4,7 @@ for two weeks, no cap is spent beyond by more than the estimate of one call was 
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -81,9 +81,9 @@ class Process:
         await self.world.store.journal.settle(settlements)
         await self.pause()
 
-    async def spent(self, **given: object) -> object:
+    async def spent(self, **given: Any) -> object:
         await self.pause()
-        found = await self.world.store.journal.spent(**given)  # type: ignore[arg-type]
+        found = await self.world.store.journal.spent(**given)
         await self.pause()
         return found
 

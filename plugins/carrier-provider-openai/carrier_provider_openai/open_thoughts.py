@@ -3,7 +3,8 @@
 The protocol has no place for it; servers have added fields of their own, and some refuse a message with calls that comes back without
 them: ``reasoning_content`` of DeepSeek (https://api-docs.deepseek.com/guides/thinking_mode), Kimi, vLLM and llama.cpp,
 ``reasoning`` of Ollama and newer vLLM, and in each call the ``extra_content`` of Gemini
-(https://ai.google.dev/gemini-api/docs/thought-signatures). Whoever sends none of them is never sent any.
+(https://ai.google.dev/gemini-api/docs/thought-signatures). No server is sent any that did not send them, or refuse to do without:
+then they are blank.
 """
 
 from __future__ import annotations
