@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from carrier_core._version import __version__
+    from carrier_core.actions import action
     from carrier_core.agent import AgentRuntime
     from carrier_core.archive import Embedded, Entry, Handled, Heard, Participant, Place, Queued, Resident, Retention
     from carrier_core.character import Character, CharacterView
+    from carrier_core.cli.memories import Memories, open_memories
     from carrier_core.contract import Verb, impl, method, step
     from carrier_core.eliza import eliza_values, render_view
     from carrier_core.errors import (
@@ -63,10 +65,12 @@ if TYPE_CHECKING:
         Part,
         PartKind,
         Query,
+        Question,
         Recalled,
         Receipt,
         Reply,
         ReplyPart,
+        Role,
         Room,
         RoomKind,
         Sent,
@@ -136,9 +140,11 @@ if TYPE_CHECKING:
 
 _HOME = {
     "_version": "__version__",
+    "actions": "action",
     "agent": "AgentRuntime",
     "archive": "Embedded Entry Handled Heard Participant Place Queued Resident Retention",
     "character": "Character CharacterView",
+    "cli.memories": "Memories open_memories",
     "contract": "Verb impl method step",
     "eliza": "eliza_values render_view",
     "errors": "CarrierError ConfigError Fenced InDoubt NotDone PluginError ProviderError Rejected Unavailable",
@@ -147,7 +153,7 @@ _HOME = {
     "kept": "Kept",
     "ledger": "parts_in parts_of",
     "memory": "MemoryStore Store",
-    "messages": "Attachment Block Drop Entity Inbound InboundKind Memory MemoryKind Message NotSent Part PartKind Query Recalled Receipt Reply ReplyPart Room RoomKind Sent Unknown World make_id text_of",
+    "messages": "Attachment Block Drop Entity Inbound InboundKind Memory MemoryKind Message NotSent Part PartKind Query Question Recalled Receipt Reply ReplyPart Role Room RoomKind Sent Unknown World make_id text_of",
     "outcomes": "Answer Connection Event Outcome Ran Status Step StepRecord TurnRecord",
     "packing": "deflate inflate",
     "prompts": "ActionCall ActionResult Attempt Authorization Carry Completion Decision Draft Effect Effort Evaluation Finish Json Prompt PromptMessage Ruling Source State Then Tool Usage Verdict",
@@ -219,6 +225,7 @@ __all__ = [
     "Json",
     "Kept",
     "Kind",
+    "Memories",
     "Memory",
     "MemoryKind",
     "MemoryStore",
@@ -242,6 +249,7 @@ __all__ = [
     "Provider",
     "ProviderError",
     "Query",
+    "Question",
     "Queued",
     "Ran",
     "Readers",
@@ -254,6 +262,7 @@ __all__ = [
     "ReplyPart",
     "Resident",
     "Retention",
+    "Role",
     "Room",
     "RoomKind",
     "Ruling",
@@ -285,6 +294,7 @@ __all__ = [
     "Work",
     "World",
     "__version__",
+    "action",
     "decode",
     "deflate",
     "derive",
@@ -294,6 +304,7 @@ __all__ = [
     "inflate",
     "make_id",
     "method",
+    "open_memories",
     "outside",
     "parts_in",
     "parts_of",

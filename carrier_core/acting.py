@@ -2,37 +2,88 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import anyio
 import msgspec
 
 from carrier_core import specs
+from carrier_core.approving import approved
 from carrier_core.contract import CORE
-from carrier_core.errors import CarrierError, InDoubt
+from carrier_core.errors import CarrierError, InDoubt, Parked, single
 from carrier_core.journal import Intent
-from carrier_core.messages import NotSent, Unknown, make_id
-from carrier_core.policy import judge
+from carrier_core.messages import NotSent, PartKind, Role, Unknown, make_id
+from carrier_core.policy import Case, Words, judge
+from carrier_core.policy.case import defaults_in, foreign_to, places_in
+from carrier_core.policy.uses import use
 from carrier_core.prompts import ActionCall, ActionResult, Authorization, Completion, Effect, Ruling
-from carrier_core.provenance import Provenance, derive, outside
+from carrier_core.provenance import Provenance, derive, outside, person
 from carrier_core.things import Action
 from carrier_core.turn import Turn
 
+_REPEATED = 3
+"""Times that one turn may make exactly the same call: a model that goes in circles is told so."""
+
 
 async def process_actions(turn: Turn, completion: Completion) -> tuple[ActionResult, ...]:
-    """Perform what the model asked for, call after call; a refusal or failure is a result that the model is told."""
-    results = []
+    """Perform what the model asked for; a refusal or failure is a result that the model is told.
+
+    Reads are performed side by side where nothing else is asked for, everything else call after call.
+    """
+    acts: list[Callable[[], Awaitable[ActionResult]]] = []
+    calls = []
+    effects = []
     for number, asked in enumerate(completion.calls):
         name = f"act/{turn.round}/{number}"
         call = msgspec.structs.replace(_resolved(turn, asked), key=make_id("effect", turn.id, name))
-        if effect_of(turn, call) is Effect.READ:
-            results.append(await turn.progress.run(name, partial(_read, turn, call)))
+        calls.append(call)
+        too_many = _too_many(turn, calls)
+        effects.append(Effect.READ if too_many else effect_of(turn, call))
+        if effects[-1] is Effect.READ:
+            acts.append(partial(turn.progress.run, name, partial(_read, turn, call, too_many)))
         else:
             allow, carry_out = partial(_refused, turn, call), partial(_carried_out, turn, call)
-            results.append(await turn.progress.effect(name, _words(call), _seconds(turn, call), allow, carry_out))
+            words, seconds = in_words(call), _seconds(turn, call)
+            acts.append(partial(turn.progress.effect, name, words, seconds, allow, carry_out))
+    if len(acts) > 1 and all(effect is Effect.READ for effect in effects):
+        results = await _together(acts)
+    else:
+        results = [await act() for act in acts]
     turn.calls += completion.calls
     turn.results += tuple(results)
     return tuple(results)
+
+
+async def _together(acts: list[Callable[[], Awaitable[ActionResult]]]) -> list[ActionResult]:
+    """Do several things side by side. Where some have to wait for a person, the others are done first."""
+    results: list[ActionResult] = [ActionResult()] * len(acts)
+    waiting: dict[int, Parked] = {}
+
+    async def one(number: int) -> None:
+        try:
+            results[number] = await acts[number]()
+        except Parked as parked:
+            waiting[number] = parked
+
+    with single():
+        async with anyio.create_task_group() as group:
+            for number in range(len(acts)):
+                group.start_soon(one, number)
+    if waiting:
+        raise waiting[min(waiting)]
+    return results
+
+
+def _too_many(turn: Turn, calls: list[ActionCall]) -> str:
+    """Why the last of these calls is one too many for the turn; empty if it is not."""
+    made, last, most = (*turn.calls, *calls), calls[-1], turn.agent.settings.limits.calls
+    if len(made) > most:
+        return f"{last.name} was not carried out: a turn may make {most} calls."
+    same = sum(1 for call in made if call.name == last.name and call.arguments == last.arguments)
+    if same > _REPEATED:
+        return f"{last.name} was not carried out: you have made exactly this call {_REPEATED} times. Do something else."
+    return ""
 
 
 def _resolved(turn: Turn, call: ActionCall) -> ActionCall:
@@ -46,19 +97,44 @@ def _resolved(turn: Turn, call: ActionCall) -> ActionCall:
     return call
 
 
-async def _read(turn: Turn, call: ActionCall) -> ActionResult:
-    refused = await _refused(turn, call)
+async def _read(turn: Turn, call: ActionCall, too_many: str) -> ActionResult:
+    refused = await _ended(turn, call, _no(too_many)) if too_many else await _refused(turn, call)
     return refused if refused is not None else await _performed(turn, call)
 
 
 async def _refused(turn: Turn, call: ActionCall) -> ActionResult | None:
-    """What the model is told instead, where the policy does not allow the call. Nothing lies between this and the effect."""
+    """What the model is told instead, where the call cannot be made or the policy does not allow it. Nothing lies between this
+    and the effect."""
+    unfit = await _unfit(turn, call)
+    if unfit:
+        return await _ended(turn, call, _no(unfit))
     authorization = await turn.hooks.strictest(turn.table.caller(specs.authorize), turn, call)
     if authorization is None:
         authorization = Authorization(Ruling.DENY, "nobody judged it")
-    if authorization.ruling is Ruling.ALLOW:
-        return None
-    return _ended(turn, call, ActionResult(f"{call.name} was not allowed: {authorization.reason}.", ok=False))
+    reason = authorization.reason
+    if authorization.ruling is Ruling.ASK:
+        reason = await approved(turn, call, authorization, in_words(call, whole=True))
+    elif authorization.ruling is Ruling.ALLOW:
+        reason = ""
+    reason = reason or await use(turn, call, effect_of(turn, call))
+    return await _ended(turn, call, _no(f"{call.name} was not allowed: {reason}.")) if reason else None
+
+
+async def _unfit(turn: Turn, call: ActionCall) -> str:
+    """Why a call cannot be made, whoever allows it: there is no such action here, or its arguments are wrong."""
+    entry = turn.table.thing(Action, call.name)
+    if entry is None or not isinstance(entry.thing, Action):
+        return ""  # some plugin may perform it all the same
+    available = await turn.agent.actions(turn)
+    if entry not in available:
+        names = ", ".join(sorted(str(getattr(each.thing, "name", "")) for each in available)) or "none"
+        return f"{call.name} cannot be used here. There are: {names}."
+    try:
+        problem = entry.thing.check(call.arguments)
+    except (Exception, SystemExit) as error:
+        turn.agent.host.log.exception("action_not_checked", action=call.name, plugin=entry.plugin, turn=turn.id)
+        return f"{call.name} failed: its arguments could not be checked ({type(error).__name__})."
+    return f"The arguments of {call.name} are wrong: {problem}. Correct them and call it again." if problem else ""
 
 
 async def _performed(turn: Turn, call: ActionCall) -> ActionResult:
@@ -68,10 +144,10 @@ async def _performed(turn: Turn, call: ActionCall) -> ActionResult:
     except InDoubt:
         raise
     except CarrierError as error:
-        result = ActionResult(f"{call.name} failed: {error.message}", ok=False)
+        result = _no(f"{call.name} failed: {error.message}")
     else:
-        result = answer.value if answer else ActionResult(f"There is no action {call.name}.", ok=False)
-    return _ended(turn, call, result)
+        result = answer.value if answer else _no(f"There is no action {call.name}.")
+    return await _ended(turn, call, result)
 
 
 async def _carried_out(turn: Turn, call: ActionCall, earlier: Intent | None) -> ActionResult:
@@ -90,7 +166,7 @@ async def _carried_out(turn: Turn, call: ActionCall, earlier: Intent | None) -> 
             known = await _settled(turn, call, None, again=again)
             if known is not None:
                 return known
-    return _ended(turn, call, ActionResult(f"{call.name} was not carried out.", ok=False))
+    return await _ended(turn, call, _no(f"{call.name} was not carried out."))
 
 
 async def _settled(turn: Turn, call: ActionCall, earlier: Intent | None, *, again: bool) -> ActionResult | None:
@@ -109,30 +185,64 @@ async def _settled(turn: Turn, call: ActionCall, earlier: Intent | None, *, agai
         except CarrierError as error:
             host.log.warning("doubt_not_settled", turn=turn.id, action=call.name, error=error.message)
     if isinstance(found, ActionResult):
-        return _ended(turn, call, found)
+        return await _ended(turn, call, found)
     if isinstance(found, NotSent):
         return None
     turn.progress.doubt()
     host.log.error("action_in_doubt", turn=turn.id, agent=turn.agent.name, action=call.name, key=call.key)
-    return _ended(turn, call, unknown(call.name))
+    return await _ended(turn, call, unknown(call.name))
 
 
 def unknown(action: str) -> ActionResult:
     """The result of an effect of which nobody knows whether it happened."""
-    text = f"It is not known whether {action} was carried out. The operator was told; do not repeat it unasked."
+    return _no(f"It is not known whether {action} was carried out. The operator was told; do not repeat it unasked.")
+
+
+def _no(text: str) -> ActionResult:
     return ActionResult(text, ok=False)
 
 
-def _ended(turn: Turn, call: ActionCall, result: ActionResult) -> ActionResult:
-    provenance = result.provenance or derive(_inputs(call), plugin="carrier", hook="perform")
+async def _ended(turn: Turn, call: ActionCall, result: ActionResult) -> ActionResult:
+    """The result as the model is told it: bounded, and with nothing that somebody who reads this room may not know."""
+    provenance = result.provenance or derive(_inputs(call, result), plugin="carrier", hook="perform")
     turn.emit("action_performed", name=call.name, ok=result.ok)
-    return msgspec.structs.replace(result, call=call.id, name=call.name, provenance=provenance)
+    if not await turn.admits(provenance.audience):
+        turn.agent.host.log.warning("result_withheld", turn=turn.id, agent=turn.agent.name, action=call.name)
+        text = f"{call.name} has a result that not everyone in this room may know. It is withheld."
+        said = derive(_inputs(call, None), plugin="carrier", hook="perform")
+        return ActionResult(text, ok=False, call=call.id, name=call.name, provenance=said)
+    most = turn.agent.host.config.settings.limits.result_bytes
+    text = _cut(result.text, most)
+    data = result.data if text is result.text and _size(result) <= most else None
+    say = tuple([part for part in result.say if part.provenance is None or await turn.admits(part.provenance.audience)])
+    return msgspec.structs.replace(
+        result, text=text, data=data, say=say, call=call.id, name=call.name, provenance=provenance
+    )
 
 
-def _words(call: ActionCall) -> str:
-    """The call for a person who has to look after it."""
-    text = f"{call.name}({', '.join(f'{key}={value!r}' for key, value in call.arguments.items())})"
-    return text if len(text) <= _WORDS else text[: _WORDS - 1] + "…"
+def _cut(text: str, most: int) -> str:
+    """A text of so many bytes at most; what is left out is said to be."""
+    if len(text) * 4 <= most or len(encoded := text.encode()) <= most:
+        return text
+    kept = encoded[:most].decode(errors="ignore")
+    return f"{kept}\n[{len(encoded) - most} bytes more were left out]"
+
+
+def _size(result: ActionResult) -> int:
+    """The bytes of a result's data, which is kept with the step."""
+    return 0 if result.data is None else len(msgspec.json.encode(result.data))
+
+
+def in_words(call: ActionCall, *, whole: bool = False) -> str:
+    """The call for a person: what cannot be seen is written out, so that nothing in it passes for anything else."""
+    arguments = [f"{key}={visible(msgspec.json.encode(value).decode())}" for key, value in call.arguments.items()]
+    text = f"{call.name}({', '.join(arguments)})"
+    return text if whole or len(text) <= _WORDS else text[: _WORDS - 1] + "…"
+
+
+def visible(text: str) -> str:
+    """A text in which what has no shape of its own, or changes that of others, is written as its number."""
+    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)
 
 
 def _seconds(turn: Turn, call: ActionCall) -> float:
@@ -147,10 +257,11 @@ def _seconds(turn: Turn, call: ActionCall) -> float:
 _WORDS = 500  # characters of a call that are kept for a person
 
 
-def _inputs(call: ActionCall) -> tuple[Provenance, ...]:
-    """A result that says nothing of its origin comes from outside, and from whatever led to the call."""
-    result = Provenance((outside(f"action/{call.name}"),))
-    return (result,) if call.provenance is None else (call.provenance, result)
+def _inputs(call: ActionCall, result: ActionResult | None) -> tuple[Provenance, ...]:
+    """A result that says nothing of its origin comes from outside, and from whatever led to the call. What the host says of a
+    call is of the latter alone."""
+    led = () if call.provenance is None else (call.provenance,)
+    return led if result is None and led else (*led, Provenance((outside(f"action/{call.name}"),)))
 
 
 def effect_of(turn: Turn, call: ActionCall) -> Effect:
@@ -163,6 +274,42 @@ def effect_of(turn: Turn, call: ActionCall) -> Effect:
     return Effect.READ  # nobody can perform it, which the model is told
 
 
-def rule(turn: Turn, call: ActionCall) -> Authorization | None:
+async def rule(turn: Turn, call: ActionCall) -> Authorization | None:
     """The policy's own ruling, the default of ``authorize``."""
-    return judge(call.name, effect_of(turn, call), turn.agent.host.config.settings.policy.allow)
+    settings = turn.agent.host.config.settings.policy
+    return judge(await _case(turn, call), settings)
+
+
+async def _case(turn: Turn, call: ActionCall) -> Case:
+    """All that counts of a call."""
+    entry = turn.table.thing(Action, call.name)
+    action = entry.thing if entry is not None and isinstance(entry.thing, Action) else None
+    own = person(turn.person.id)
+    prompt = turn.prompt.parts if turn.prompt is not None else ()
+    known = [part.text for part in prompt if part.provenance is not None and part.provenance.origins == (own,)]
+    said = [part.text for part in turn.message.content if part.kind is PartKind.TEXT]
+    said = said if turn.spoken.origins == (own,) else []  # a schedule may have been somebody else's idea
+    provenance = call.provenance
+    private = False
+    if entry is not None and action is not None and type(action).readers is not Action.readers:
+        readers = await turn.hooks.call(turn.table.method(entry, Action.readers), turn, call)
+        private = readers is not None and (provenance is None or not provenance.audience.admits(readers))
+    schema = action.parameters if action is not None else {}
+    places = action.destination if action is not None else None
+    return Case(
+        turn.agent.name,
+        turn.client,
+        turn.room,
+        turn.person,
+        await turn.role(),
+        call,
+        effect_of(turn, call),
+        (call.name, *(action.similes if action is not None else ())),
+        places_in(schema) if places is None else places,
+        action.role if action is not None else Role.GUEST,
+        foreign_to(turn.person, provenance.origins if provenance is not None else (outside("unknown"),)),
+        Words(said),
+        Words([*said, *known]),
+        private,
+        defaults_in(schema),
+    )

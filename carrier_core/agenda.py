@@ -157,7 +157,7 @@ def moved(schedule: Schedule, slot: float) -> Schedule:
 def inbound_of(schedule: Schedule) -> Inbound:
     """What a slot of a schedule hands over: what the person would have said."""
     key = make_id("message", schedule.id, schedule.key)
-    message = Message(key, schedule.person, (Part(schedule.text),), schedule.next_at)
+    message = Message(key, schedule.person, (Part(schedule.text, provenance=schedule.provenance),), schedule.next_at)
     return Inbound(
         schedule.key, schedule.room, message, client=schedule.client, agent=schedule.agent, schedule=schedule.id
     )

@@ -85,6 +85,11 @@ class AgentRuntime:
             )
         return found
 
+    def recompile(self) -> None:
+        """Make its tables anew: what plugins bring has changed. Turns that run keep those that they began with."""
+        self.generation += 1
+        self._tables = {}
+
     def hears(self, client: str) -> bool:
         """Whether it is reached by this client."""
         return self.settings.clients is None or client in self.settings.clients

@@ -13,7 +13,7 @@ from anyio.abc import TaskGroup
 from carrier_core.contract import CORE
 from carrier_core.errors import Unavailable
 from carrier_core.failures import Failure, is_cancelled
-from carrier_core.messages import Inbound, Receipt, ReplyPart
+from carrier_core.messages import Inbound, Receipt, ReplyPart, Room
 from carrier_core.plugins import Registered
 from carrier_core.prompts import Json
 from carrier_core.things import Accepted, Client
@@ -118,6 +118,19 @@ class Clients:
                 delay = _FIRST
             await anyio.sleep(delay)
             delay = min(delay * 2, _LONGEST)
+
+    def is_operators(self, client: str) -> bool:
+        """Whether it is the operator who speaks through a client: the command line, or one at this terminal. Nobody else may
+        open the control socket."""
+        entry = self._host.plugins.things[Client].get(client)
+        return client == LOCAL or (entry is not None and isinstance(entry.thing, Client) and entry.thing.interactive)
+
+    def serving(self, room: Room) -> str:
+        """The name of the client that leads to a room: one of its platform that runs; empty where none does."""
+        for name, entry in self._running.items():
+            if isinstance(entry.thing, Client) and entry.thing.platform == room.platform:
+                return name
+        return next((client for client, place in self.relays if place == room.id), "")
 
     def runs(self, client: str) -> bool:
         """Whether the client runs here, connected or not."""

@@ -113,13 +113,17 @@ def _due(turn: Turn) -> Part:
 def _rounds(turn: Turn) -> list[PromptMessage]:
     """What the model asked for in earlier rounds of this turn, and what came of it."""
     messages: list[PromptMessage] = []
-    for done in turn.progress.done:
-        if done.name.startswith("generate/") and done.name.count("/") == 1 and isinstance(done.value, Completion):
-            messages.append(PromptMessage("assistant", done.value.parts, done.value.calls, carry=done.value.carry))
-        elif done.name.startswith("act/") and isinstance(done.value, ActionResult):
-            result = done.value
-            part = Part(result.text or ("done" if result.ok else "failed"), key="result", provenance=result.provenance)
-            messages.append(PromptMessage("tool", (part,), call=result.call, failed=not result.ok))
+    done = {each.name: each.value for each in turn.progress.done}
+    for name, value in done.items():
+        if not (name.startswith("generate/") and name.count("/") == 1 and isinstance(value, Completion)):
+            continue
+        messages.append(PromptMessage("assistant", value.parts, value.calls, carry=value.carry))
+        for number in range(len(value.calls)):
+            result = done.get(f"act/{name.removeprefix('generate/')}/{number}")
+            if isinstance(result, ActionResult):
+                text = result.text or ("done" if result.ok else "failed")
+                part = Part(text, key="result", provenance=result.provenance)
+                messages.append(PromptMessage("tool", (part,), call=result.call, failed=not result.ok))
     return messages
 
 
@@ -133,7 +137,7 @@ def _tool(action: Action) -> Tool:
     """An action as a tool: the same object from turn to turn, so that it is encoded and weighed once."""
     known = _TOOLS.get(action)
     if known is None or known.description != action.description or known.parameters != action.parameters:
-        known = _TOOLS[action] = Tool(action.name, action.description, dict(action.parameters))
+        known = _TOOLS[action] = Tool(action.name, action.description, dict(action.parameters), action.origins)
     return known
 
 
@@ -150,7 +154,7 @@ async def generate(turn: Turn, prompt: Prompt) -> Completion:
 async def authorize(turn: Turn, call: ActionCall) -> Authorization | None:
     from carrier_core.acting import rule
 
-    return rule(turn, call)
+    return await rule(turn, call)
 
 
 @impl(trylast=True)

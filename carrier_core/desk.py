@@ -20,7 +20,7 @@ from carrier_core.booking import book, shown, unbook
 from carrier_core.errors import CarrierError
 from carrier_core.journal import Intent, Outgoing, Parking, Sending
 from carrier_core.memory import Store
-from carrier_core.messages import Entity, Inbound, InboundKind, Message, make_id
+from carrier_core.messages import Entity, Inbound, InboundKind, Memory, Message, Room, make_id
 from carrier_core.naming import member, person_named, room_named, wrong
 from carrier_core.outcomes import Status, TurnRecord
 from carrier_core.prompts import Json
@@ -173,8 +173,10 @@ class Desk:
                 f"The turn {record.id} waits for nobody.", remedy="`carrierd turns --status parked` shows which do."
             )
         event = f"{record.id}/{opened.parking.step}/{value}"
+        asked = opened.parking.step.rpartition("/")
+        target = asked[2] if asked[0].endswith("/approval") else record.id
         message = Message(make_id("operator", event), _OPERATOR, at=self._clock())
-        inbound = Inbound(event, room, message, InboundKind.APPROVAL, target=record.id, value=value)
+        inbound = Inbound(event, room, message, InboundKind.APPROVAL, target=target, value=value)
         inbound = msgspec.structs.replace(inbound, client=record.client, agent=record.agent)
         await self.store.journal.append_inbound(record.agent, room.id, inbound.dedupe_key, encode(inbound))
         if self._host is not None:
@@ -302,6 +304,16 @@ class Desk:
     async def forget(self, memories: tuple[str, ...]) -> int:
         """Remove memories, by their ids; how many there were."""
         return await self.store.memory.forget(memories)
+
+    async def remember(self, memories: tuple[Memory, ...]) -> None:
+        """Store memories of agents of the configuration; one with a known id replaces the older."""
+        for agent in {memory.agent for memory in memories} - {*self._agents}:
+            raise CarrierError(f"There is no agent {agent}.", remedy=f"There are: {', '.join(self._agents)}.")
+        await self.store.memory.put(memories)
+
+    async def place(self, room: str) -> Room:
+        """The room with this name or id; one of the command line, where there is none."""
+        return await room_named(self.store, room, or_new=True)
 
     async def forget_person(self, entity: str) -> dict[str, int]:
         """Remove a person, by the exact id, from everything; how many rows of each sort that were."""

@@ -54,10 +54,11 @@ class Plugin:
 
 @dataclass(slots=True)
 class Registered:
-    """A thing and the plugin that registered it."""
+    """A thing and the plugin that registered it, or ``offered`` it while the host ran."""
 
     plugin: str
     thing: object
+    offered: bool = False
 
 
 def installed() -> Iterator[Plugin]:

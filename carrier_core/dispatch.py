@@ -47,6 +47,8 @@ class Trace(NamedTuple):
 running: ContextVar[Impl | None] = ContextVar("running", default=None)
 """The implementation that runs now, so that what it asks of the host can be attributed to it."""
 
+_step: ContextVar[str] = ContextVar("step", default="")  # of the task that runs: some steps of a turn run side by side
+
 _UNFINISHED = Failure("", "", "unfinished", "")
 
 
@@ -58,7 +60,7 @@ class Hooks:
     and may return it changed.
     """
 
-    __slots__ = ("admit", "budgets", "report", "step", "trace")
+    __slots__ = ("admit", "budgets", "report", "trace")
 
     def __init__(
         self,
@@ -72,7 +74,15 @@ class Hooks:
         self.budgets = budgets or {}
         self.report = report
         self.trace = trace
-        self.step = ""
+
+    @property
+    def step(self) -> str:
+        """The step that this task is at."""
+        return _step.get()
+
+    @step.setter
+    def step(self, name: str) -> None:
+        _step.set(name)
 
     # --- the verbs ---
 

@@ -114,15 +114,17 @@ class InDoubt(CarrierError):
 class Parked(BaseException):
     """A turn leaves its room's queue to wait for somebody. Not an error: it passes through hooks as a cancellation does.
 
-    ``step`` is the name under which the answer will be recorded, ``until`` seconds since the epoch, ``say`` the question.
+    ``step`` is the name under which the answer will be recorded, ``until`` seconds since the epoch, ``say`` the question and
+    ``question`` what a client can make buttons of (:class:`~carrier_core.messages.Question`).
     """
 
-    def __init__(self, step: str, until: float, reason: str, say: str) -> None:
+    def __init__(self, step: str, until: float, reason: str, say: str, question: object = None) -> None:
         super().__init__(reason)
         self.step = step
         self.until = until
         self.reason = reason
         self.say = say
+        self.question = question
 
 
 @contextmanager

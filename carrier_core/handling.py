@@ -8,9 +8,10 @@ import anyio
 import msgspec
 
 from carrier_core import pipeline, specs
+from carrier_core.approving import refusal
 from carrier_core.errors import CarrierError, Fenced, Parked, PluginError
 from carrier_core.journal import Outgoing, Parking, Sending
-from carrier_core.messages import Inbound, Memory
+from carrier_core.messages import Entity, Inbound, Memory
 from carrier_core.outcomes import Answer, Event, Outcome, Status, StepRecord
 from carrier_core.recording import ended, opened
 from carrier_core.records import decode, encode
@@ -163,7 +164,7 @@ class Handling:
 
     async def _park(self, turn: Turn, parked: Parked) -> None:
         """Let a turn wait outside of the queue, after the question has been asked."""
-        reply = pipeline.question(turn, parked.say) if parked.say else None
+        reply = pipeline.question(turn, parked.say, parked.question) if parked.say else None
         outcome = Outcome(Status.PARKED, reply, parked.reason, turn.usage)
         parking = Parking(turn.id, self._agent.name, turn.room.id, parked.step, parked.until, parked.reason)
         outbox = pipeline.outbox_of(turn, reply, parked.step) if reply is not None else ()
@@ -270,19 +271,26 @@ class Handling:
             await self._close(turn, Outcome(Status.STOPPED, reason="stopped by the person"))
         return True
 
-    async def answer(self, parking: Parking, answer: Answer, seq: int | None = None) -> bool:
-        """Give a parked turn what it waits for and let it go on; False if it does not wait for it any more."""
+    async def answer(self, parking: Parking, answer: Answer, seq: int | None = None, who: Entity | None = None) -> str:
+        """Give a parked turn what it waits for and let it go on; why not, where it does not wait for it any more or ``who``
+        answers may not."""
         turn = await self.revive(parking.turn)
         if turn is None:
-            return False
+            return _NOBODY
+        reason = await refusal(turn, parking, answer, who) if who is not None else ""
+        if reason:
+            return reason
         journal = self._agent.host.store.journal
         step = StepRecord(parking.step, self._agent.host.clock(), 0.0, msgspec.Raw(encode(answer)))
         if not await self._agent.host.outage.outlast(
             lambda: journal.unpark(turn.progress.record, turn.epoch, step, seq)
         ):
-            return False
+            return _NOBODY
         self._agent.host.queue(self._agent, Row(turn.seqs[0], turn.inbound, turn.id))
-        return True
+        return ""
+
+
+_NOBODY = "no turn waits for it"
 
 
 def _with_delivery(outcome: Outcome, outbox: tuple[Outgoing, ...]) -> Outcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +44,7 @@ from carrier_core.prompts import Json
 from carrier_core.records import decode
 from carrier_core.scheduler import Rooms, Row
 from carrier_core.table import Table
-from carrier_core.things import Accepted, Embedder
+from carrier_core.things import Accepted, Action, Embedder
 from carrier_core.upkeep import Upkeep
 from carrier_core.why import explain
 
@@ -314,6 +314,16 @@ class Host:
     def _here(self, client: str, room: str) -> bool:
         """Whether work of this client is this process's: the daemon does all, a chat only its own."""
         return self.clients.mode == "daemon" or self.outlet(client, room) is not None
+
+    def offer(self, plugin: str, actions: Sequence[Action]) -> None:
+        """Put other actions in the place of those that a plugin has offered before, at any time: for tools that are known only once
+        somebody was asked, a server or a catalogue. What it registered at start stays. Turns that run keep what they began with.
+
+        PluginError, and nothing changes, where one is malformed or has a name that is taken.
+        """
+        self.plugins.offer(plugin, actions)
+        for agent in self.agents.values():
+            agent.recompile()
 
     def nudge(self, agent: str, room: str) -> None:
         """Have the room looked at soon: somebody changed what is to be done there."""

@@ -6,12 +6,14 @@ message, so that it is neither lost nor done twice, and taken out of the journal
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import anyio
+import msgspec
 
 from carrier_core import specs
+from carrier_core.approving import answer_in, is_meant
 from carrier_core.errors import CarrierError, PluginError
 from carrier_core.journal import InboundRow, Parking
 from carrier_core.messages import Drop, Inbound, InboundKind, make_id
@@ -58,6 +60,8 @@ class Intake:
                 inbound = clean(received, most)
         if inbound.message.sender.id == OPERATOR:
             return self._drop(inbound, "nobody who speaks in a room is the operator")
+        if inbound.kind is InboundKind.MESSAGE:
+            inbound = _as_answer(inbound)
         hearing = list(self._hearing(inbound))
         if not hearing:
             return self._drop(inbound, f"no agent hears the client {inbound.client}")
@@ -145,22 +149,26 @@ class Intake:
     async def _answer(self, agent: AgentRuntime, row: Row) -> str:
         """Hand an answer to the turn that waits for it, in the room in which it was asked."""
         inbound = row.inbound
-        parking = await self._waiting(agent, inbound)
+        parking = await self._waiting(agent, inbound, is_meant)
         message = inbound.message
-        answer = Answer(message.text, inbound.value, message.sender.id, message.at)
-        if parking is not None and await agent.handling.answer(parking, answer, row.seq):
+        answer = Answer(message.text, inbound.value, message.sender.id, self._host.clock())
+        reason = "no turn waits for it"
+        if parking is not None:
+            reason = await agent.handling.answer(parking, answer, row.seq, message.sender)
+        if parking is not None and not reason:
             self._host.agenda.answered(parking)
             return ""
-        reason = "no turn waits for it"
         await self._host.store.journal.discard(agent.name, inbound.room.id, (row.seq,), reason)
         return reason
 
-    async def _waiting(self, agent: AgentRuntime, inbound: Inbound) -> Parking | None:
+    async def _waiting(
+        self, agent: AgentRuntime, inbound: Inbound, is_it: Callable[[Parking, str], bool]
+    ) -> Parking | None:
         """The parked turn that is meant: the one named, or the only one of the room."""
         there = [
             parking
             for parking in await self._host.store.journal.parked()
-            if parking.agent == agent.name and parking.room == inbound.room.id and inbound.target in ("", parking.turn)
+            if parking.agent == agent.name and parking.room == inbound.room.id and is_it(parking, inbound.target)
         ]
         return there[0] if len(there) == 1 else None
 
@@ -168,7 +176,7 @@ class Intake:
         inbound = row.inbound
         if agent.handling.stop(inbound.room.id, inbound.target, row.seq):
             return ""
-        parking = await self._waiting(agent, inbound)
+        parking = await self._waiting(agent, inbound, lambda parking, target: target in ("", parking.turn))
         if parking is not None and await agent.handling.stop_parked(parking.turn, row.seq):
             self._host.agenda.answered(parking)
             return ""
@@ -207,3 +215,11 @@ class Intake:
 
     def _happened(self, name: str, inbound: Inbound, agent: str, turn: str, **data: Json) -> None:
         self._host.events.emit(Event(name, self._host.clock(), agent, inbound.room.id, turn, data=data))
+
+
+def _as_answer(inbound: Inbound) -> Inbound:
+    """The answer that a message is, where it is nothing else: ``approve 3fa9c1``, whatever client it came in through."""
+    value, code = answer_in(inbound.message.text)
+    if not value:
+        return inbound
+    return msgspec.structs.replace(inbound, kind=InboundKind.APPROVAL, target=code, value=value)

@@ -152,7 +152,7 @@ class Charge(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     in one that has the id further ahead, ``("use", agent, id, provider, model)``, the person is one of several. Words have
     no control characters. ``window`` says for how long: a day ``2027-01-31``, a month ``2027-01``, or a turn's id.
 
-    ``most_tokens`` and ``most_cost`` (billionths of a dollar) bound it; None bounds nothing. After ``until``, in seconds since
+    ``most_tokens``, ``most_cost`` (billionths of a dollar) and ``most_calls`` bound it; None bounds nothing. After ``until``, in seconds since
     the epoch, the counter may be removed; the latest that any charge names counts, and 0 names no time.
     """
 
@@ -161,6 +161,7 @@ class Charge(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     most_tokens: int | None = None
     most_cost: int | None = None
     until: float = 0.0
+    most_calls: int | None = None
 
     @property
     def counter(self) -> CounterKey:
@@ -304,8 +305,10 @@ class Journal(ABC):
         steps: tuple[StepRecord, ...],
         parts: tuple[StoredPart, ...] = (),
         memories: tuple[Memory, ...] = (),
+        outbox: tuple[Outgoing, ...] = (),
     ) -> tuple[StepRecord, ...]:
-        """Record steps that were done, with the parts that their values name and what was remembered in them.
+        """Record steps that were done, with the parts that their values name and what was remembered in them, and what is to be
+        delivered while the turn goes on. A row of the outbox whose key is there already stays as it is.
 
         A step that is recorded already stays as it is; returns all of ``steps`` as they are recorded now. Their intents go,
         or are kept in doubt where the record is ``in_doubt``.
@@ -429,7 +432,7 @@ class Journal(ABC):
     async def hold(self, hold: Hold) -> tuple[Charge, ...]:
         """Hold back what a call can use in all its counters, or in none: returns the charges that have no room for it.
 
-        A counter has room if its tokens (in and out) and its cost, used and held, with the estimate stay within what the
+        A counter has room if its tokens (in and out), its cost and its calls, used and held, with the estimate stay within what the
         charge says, or if the estimate takes nothing of what that bounds; one that several charges name counts the call
         once. What is held then is ``hold.most``, which may be more: so a counter is exceeded by what one estimate was wrong,
         however many calls are under way. A hold of that key that is there already stays, and () is returned. No two calls at

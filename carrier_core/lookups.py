@@ -35,3 +35,8 @@ class Lookups:
                 if waited is not None:
                     waited.set()
         return cast("T", self._answers[question])
+
+    def forget(self, first: str) -> None:
+        """Forget the answers to questions that begin with a word: what they were about has changed."""
+        for question in [each for each in self._answers if isinstance(each, tuple) and each[0] == first]:
+            del self._answers[question]

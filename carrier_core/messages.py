@@ -10,11 +10,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from carrier_core.provenance import Provenance, Readers
+
+if TYPE_CHECKING:
+    Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+else:
+    Json = Any  # msgspec takes no recursive alias; what JSON cannot hold fails when it is encoded
 
 
 def make_id(*names: str) -> str:
@@ -126,6 +131,24 @@ class Entity(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         """The entity that a platform knows by ``native``."""
         key = make_id(platform, realm, "entity", native)
         return cls(key, platform, native, name or native, username, realm, bot)
+
+
+class Role(OpenEnum):
+    """What a person is to an agent in a world, the most powerful first; a guest is whoever is nothing else."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    MEMBER = "member"
+    GUEST = "guest"
+    UNKNOWN = "unknown"
+
+    @property
+    def rank(self) -> int:
+        """How much it may, 0 the least; what is not known here is no more than a guest."""
+        return _RANKS.get(self, 0)
+
+
+_RANKS = {Role.OWNER: 3, Role.ADMIN: 2, Role.MEMBER: 1, Role.GUEST: 0}
 
 
 class World(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -270,20 +293,26 @@ class Drop(msgspec.Struct, frozen=True, gc=False):
 
 
 class MemoryKind(OpenEnum):
-    """What a memory is."""
+    """What a memory is. A stance is how the agent takes part in a room, a rating what somebody thought of a reply; roles are
+    written by the host alone."""
 
     MESSAGE = "message"
     FACT = "fact"
     DOCUMENT = "document"
     FRAGMENT = "fragment"
     GOAL = "goal"
+    RELATIONSHIP = "relationship"
+    ROLE = "role"
+    STANCE = "stance"
+    RATING = "rating"
     UNKNOWN = "unknown"
 
 
 class Memory(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, cache_hash=True):
     """Anything that an agent remembers. ``entity`` is whoever said it; ``by_agent`` when that was the agent itself.
 
-    ``turn`` is the turn that it was written in, ``reply_to`` the memory that it answers.
+    ``turn`` is the turn that it was written in, ``reply_to`` the memory that it answers. ``data`` is what it says in a form that
+    a program can read, where it has one: the steps of a goal, say.
     """
 
     id: str
@@ -298,6 +327,7 @@ class Memory(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, cache_ha
     by_agent: bool = False
     turn: str = ""
     reply_to: str = ""
+    data: Json = None
 
     @property
     def text(self) -> str:
@@ -337,12 +367,28 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 # --- what goes out -----------------------------------------------------------------------------------------------------
 
 
+class Question(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What a turn that parks asks: an approval, or a choice among ``options``, ``until`` a time in seconds since the epoch.
+
+    A client that can shows it with buttons, and hands over an inbound of kind approval or choice whose ``target`` is the
+    question's ``id`` and whose ``value`` is one of the options. Any other way, a person answers with an option and the
+    ``code``: ``approve k7f2``.
+    """
+
+    id: str
+    options: tuple[str, ...]
+    until: float
+    code: str = ""
+
+
 class Reply(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """What is delivered. ``notice`` marks a sentence of the host itself (the turn failed), not of the agent."""
+    """What is delivered. ``notice`` marks a sentence of the host itself (the turn failed), not of the agent; ``question`` is what
+    the turn waits for, in a reply that asks it."""
 
     parts: tuple[Part, ...] = ()
     reply_to: str = ""
     notice: bool = False
+    question: Question | None = None
 
     @property
     def text(self) -> str:
@@ -359,7 +405,8 @@ class Block(msgspec.Struct, frozen=True, gc=False):
 class ReplyPart(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One delivery: what a platform takes in one post. ``key`` is its idempotency key, the same at every attempt.
 
-    ``draft`` is the turn whose draft was shown for it and is to be edited into it; empty where none was.
+    ``draft`` is the turn whose draft was shown for it and is to be edited into it; empty where none was. ``question`` is what it
+    asks, on the last part of one that does.
     """
 
     key: str
@@ -372,6 +419,7 @@ class ReplyPart(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     reply_to: str = ""
     notice: bool = False
     draft: str = ""
+    question: Question | None = None
 
     @property
     def text(self) -> str:

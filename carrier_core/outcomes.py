@@ -125,6 +125,25 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     expired: bool = False
 
 
+class Approval(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What somebody is asked to approve: one call, with its very arguments, ``until`` a time in seconds since the epoch.
+
+    ``digest`` is that of the action, its arguments in canonical form, the person and ``until``: the approval is for nothing else.
+    ``id`` and its beginning ``code`` are what an answer names. ``person`` is whom the agent speaks with, ``approver`` who may
+    approve (see :class:`~carrier_core.prompts.Authorization`). ``what`` is the call in words, ``reason`` why it is asked.
+    """
+
+    id: str
+    code: str
+    action: str
+    digest: str
+    person: str
+    approver: str
+    until: float
+    what: str
+    reason: str = ""
+
+
 class StepRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One step of a turn as it is kept: its recorded value ``{type, v, data}``, when it began and how long it took.
 

@@ -18,7 +18,7 @@ from carrier_core.contract import CORE
 from carrier_core.errors import CarrierError, OverBudget, PluginError
 from carrier_core.failures import said as told
 from carrier_core.journal import Outgoing
-from carrier_core.messages import Block, Memory, MemoryKind, Part, Reply, ReplyPart, make_id
+from carrier_core.messages import Block, Memory, MemoryKind, Part, Question, Reply, ReplyPart, make_id
 from carrier_core.outcomes import Connection, Outcome, Status
 from carrier_core.prompts import (
     Completion,
@@ -165,7 +165,7 @@ async def compose(turn: Turn, feedback: tuple[Evaluation, ...]) -> Composed:
     """The state of a round and its prompt; what evaluators want changed comes last."""
     if turn.round > 1:
         turn.state = None
-    state = await turn.compose()
+    state = await _admitted(turn, await turn.compose())
     answer = await turn.hooks.first(turn.table.caller(specs.assemble_prompt), turn, state)
     if answer is None:
         raise CarrierError("Nobody assembled a prompt.", remedy="Look at the failures above: assemble_prompt failed.")
@@ -173,6 +173,19 @@ async def compose(turn: Turn, feedback: tuple[Evaluation, ...]) -> Composed:
     if feedback:
         prompt = _with_feedback(turn, prompt, feedback)
     return Composed(state, prompt)
+
+
+async def _admitted(turn: Turn, state: State) -> State:
+    """The state without what somebody who reads this room may not know, whoever brought it."""
+    audiences = {part.provenance.audience for part in state.parts if part.provenance is not None}
+    withheld = [audience for audience in audiences if not await turn.admits(audience)]
+    if not withheld:
+        return state
+    left = [part for part in state.parts if part.provenance is not None and part.provenance.audience in withheld]
+    turn.agent.host.log.warning(
+        "parts_withheld", turn=turn.id, agent=turn.agent.name, keys=sorted({part.key for part in left}), count=len(left)
+    )
+    return State(tuple([part for part in state.parts if part not in left]))
 
 
 def _with_feedback(turn: Turn, prompt: Prompt, feedback: tuple[Evaluation, ...]) -> Prompt:
@@ -276,16 +289,20 @@ async def remember_reply(turn: Turn, reply: Reply) -> tuple[Memory, ...]:
 
 def outbox_of(turn: Turn, reply: Reply, step: str = "") -> tuple[Outgoing, ...]:
     """The reply as the client takes it: one row, key and receipt for each part; ``step`` is that of a question."""
-    return tuple(
-        Outgoing(_part(turn, reply, number, content, f"{step}/{number}" if step else str(number)))
-        for number, content in enumerate(turn.agent.split(turn.client, reply))
-    )
+    contents = turn.agent.split(turn.client, reply)
+    parts = [
+        _part(turn, reply, number, content, f"{step}/{number}" if step else str(number))
+        for number, content in enumerate(contents)
+    ]
+    if reply.question is not None and parts:
+        parts[-1] = msgspec.structs.replace(parts[-1], question=reply.question)
+    return tuple([Outgoing(part) for part in parts])
 
 
-def question(turn: Turn, text: str) -> Reply:
+def question(turn: Turn, text: str, asked: object = None) -> Reply:
     """What a turn asks before it parks: its own words, made of what it was shown."""
     part = Part(text, key="question", provenance=turn.stamp.completion_of(turn.prompt, CORE, "park"))
-    return Reply((part,), reply_to=turn.message.id)
+    return Reply((part,), reply_to=turn.message.id, question=asked if isinstance(asked, Question) else None)
 
 
 def _part(turn: Turn, reply: Reply, number: int, content: tuple[Part, ...], key: str) -> ReplyPart:

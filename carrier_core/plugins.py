@@ -61,6 +61,7 @@ SORTS: dict[str, type] = {
 }
 """Which hook registers which sort of thing."""
 
+_OFFERED = "offered action "
 _DISABLE_ONE = "Disable one of the two plugins in [plugins]."
 
 
@@ -368,6 +369,23 @@ class Plugins:
             raise Misfit(problem, plugin=plugin.name, hook=hook, remedy=_DISABLE_ONE, at=type(thing))
         self.things[sort][name] = Registered(plugin.name, thing)
         return f"{sort.__name__.lower()} {name}"
+
+    def offer(self, plugin: str, actions: Sequence[Action]) -> None:
+        """Put other actions in the place of those that a plugin offered before; all or none. Misfit names one that cannot be."""
+        others = {
+            name: entry for name, entry in self.things[Action].items() if not (entry.plugin == plugin and entry.offered)
+        }
+        for action in actions:
+            name = check_thing(plugin, "offer", Action, action, type(action).__init__)
+            if name in others:
+                problem = f"{plugin} offers the action {name}, which is there already, from {others[name].plugin}."
+                raise Misfit(problem, plugin=plugin, hook="offer", remedy="Give it another name.", at=type(action))
+            others[name] = Registered(plugin, action, offered=True)
+        self.things[Action] = others
+        found = self.found.get(plugin)
+        if found is not None:
+            kept = tuple(each for each in found.things if not each.startswith(_OFFERED))
+            found.things = (*kept, *[f"{_OFFERED}{action.name}" for action in actions])
 
     def all(self, sort: type) -> tuple[Registered, ...]:
         """The things of one sort, in the order of their plugins."""

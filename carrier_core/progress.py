@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -17,8 +18,8 @@ import msgspec
 from carrier_core import specs
 from carrier_core.contract import Caller
 from carrier_core.errors import CarrierError, PluginError
-from carrier_core.journal import Intent, OpenTurn, StoredPart
-from carrier_core.messages import Memory, make_id
+from carrier_core.journal import Intent, OpenTurn, Outgoing, StoredPart
+from carrier_core.messages import Memory, Reply, make_id
 from carrier_core.outcomes import Outcome, Status, Step, StepRecord, TurnRecord
 from carrier_core.prompts import ActionResult, Completion
 from carrier_core.recording import Done, opened, steps_of, value_of
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from carrier_core.turn import Turn
 
 T = TypeVar("T")
+
+_step: ContextVar[str] = ContextVar("turn_step", default="")
 
 _DRAFT = "draft"  # the step of the intent that says that a draft was shown
 _NESTED = 3  # slashes in the name of a step within a step: STEP/plugin/hook/n
@@ -41,7 +44,6 @@ class Progress:
     def __init__(self, turn: Turn, resumed: OpenTurn | None) -> None:
         self._turn = turn
         self.resumed = resumed
-        self.step = ""
         self.done: list[Done] = []
         self.learned: list[Memory] = []
         self._kept = 0  # of what was learned, how much is stored
@@ -51,6 +53,15 @@ class Progress:
         self._intents = {intent.step: intent for intent in resumed.intents} if resumed is not None else {}
         self._acting: Intent | None = None
         self.drafted = self._intents.pop(_DRAFT, None) is not None
+
+    @property
+    def step(self) -> str:
+        """The step that this task is at; steps within it are not told apart."""
+        return _step.get()
+
+    @step.setter
+    def step(self, name: str) -> None:
+        _step.set(name)
 
     @property
     def record(self) -> TurnRecord:
@@ -188,6 +199,21 @@ class Progress:
             steps, parts, memories = self.take()
             await self._persist(lambda: journal.record_steps(self.record, turn.epoch, steps, parts, memories))
             turn.agent.ledger.stored(parts)
+
+    def note(self, name: str, value: msgspec.Struct) -> None:
+        """Note something under a name, to be recorded with what is done next."""
+        self._did(Done(name, self._turn.agent.host.clock(), 0.0, value))
+
+    async def post(self, name: str, reply: Reply, outbox: tuple[Outgoing, ...]) -> None:
+        """Have something delivered while the turn goes on, as a step of its own, once. What was done before is recorded with it."""
+        turn = self._turn
+        self._did(Done(name, turn.agent.host.clock(), 0.0, reply))
+        with anyio.CancelScope(shield=True):
+            journal = turn.agent.host.store.journal
+            steps, parts, memories = self.take()
+            await self._persist(lambda: journal.record_steps(self.record, turn.epoch, steps, parts, memories, outbox))
+            turn.agent.ledger.stored(parts)
+            turn.agent.host.outbox.put(turn.agent.name, turn.room.id, outbox, turn)
 
     def take(self) -> tuple[tuple[StepRecord, ...], tuple[StoredPart, ...], tuple[Memory, ...]]:
         """What was done and remembered since the last time, for whoever stores it: steps, the parts they name, memories."""

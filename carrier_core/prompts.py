@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import Self, TypeVar
 
 import msgspec
 
+from carrier_core.messages import Json as Json
 from carrier_core.messages import OpenEnum, Part, text_of
 from carrier_core.provenance import Provenance
 
-if TYPE_CHECKING:
-    Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
-else:
-    Json = Any  # msgspec takes no recursive alias; what JSON cannot hold fails when it is encoded
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 # --- state, prompt, completion -----------------------------------------------------------------------------------------
@@ -36,13 +34,28 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         """The parts with this key as one text, a line for each; empty when there is none."""
         return text_of(self.select(key))
 
+    def within(self, size: int | None) -> Self:
+        """The first parts, as many as have so many characters together; the last of them is cut, and says so."""
+        if size is None or sum([len(part.text) for part in self.parts]) <= size:
+            return self
+        kept: list[Part] = []
+        for part in self.parts:
+            if len(part.text) > size:
+                text = f"{part.text[:size].rstrip()} […]" if size else ""
+                return type(self)((*kept, *([msgspec.structs.replace(part, text=text)] if text else [])))
+            size -= len(part.text)
+            kept.append(part)
+        return type(self)(tuple(kept))
+
 
 class Tool(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """An action as a model sees it. ``parameters`` is a JSON schema of type object."""
+    """An action as a model sees it. ``parameters`` is a JSON schema of type object. ``origins`` are those of its name, description
+    and schema, where they are not the plugin's own: whatever a model makes of the prompt has them too."""
 
     name: str
     description: str
     parameters: dict[str, Json]
+    origins: tuple[str, ...] = ()
 
 
 class Carry(msgspec.Struct, frozen=True, gc=False):
@@ -72,6 +85,11 @@ class ActionCall(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     provenance: Provenance | None = None
     sources: tuple[Source, ...] = ()
     key: str = ""
+
+    def read(self, kind: type[T]) -> T:
+        """The arguments as the struct that the action declares. msgspec.ValidationError if they do not fit it, which the host
+        has made sure of before it performs a call."""
+        return msgspec.convert(self.arguments, kind)
 
 
 class PromptMessage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -255,10 +273,12 @@ class Ruling(OpenEnum):
 
 
 class Authorization(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A ruling and its reason."""
+    """A ruling and its reason. Of one that asks, ``approver`` is who may approve: ``person``, the one spoken with, or ``admin``,
+    ``owner``, ``operator``; whoever stands above may, too."""
 
     ruling: Ruling
     reason: str = ""
+    approver: str = "person"
 
 
 class Verdict(OpenEnum):

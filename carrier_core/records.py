@@ -55,6 +55,7 @@ VERSIONS: dict[type[msgspec.Struct], int] = {
     outcomes.Composition: 1,
     outcomes.Outline: 1,
     outcomes.Answer: 1,
+    outcomes.Approval: 1,
     prompts.Judged: 1,
     journal.Intent: 1,
     journal.Parking: 1,

@@ -17,6 +17,7 @@ import msgspec
 
 from carrier_core.errors import CarrierError
 from carrier_core.messages import Entity, OpenEnum, Room
+from carrier_core.provenance import Provenance
 
 SHORTEST = 1
 """The least interval, in seconds: a slot is a durable turn, which no store and no model keeps up with more often."""
@@ -51,6 +52,7 @@ class Schedule(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     ``when`` is ``at TIME`` (ISO 8601), ``every SECONDS`` or ``cron EXPRESSION``; ``zone`` is an IANA time zone for the last.
     ``next_at`` is the next slot and ``made`` when it was set up, in seconds since the epoch. ``client`` delivers the reply.
+    ``provenance`` is the text's; None where the person, or the operator for them, wrote it.
     """
 
     id: str
@@ -64,6 +66,7 @@ class Schedule(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     zone: str = "UTC"
     missed: Missed = Missed.ONE
     made: float = 0.0
+    provenance: Provenance | None = None
 
     @property
     def key(self) -> str:

@@ -86,6 +86,19 @@ Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
 
 
+def _listed(given: object) -> object:
+    """One word, or several, written without a list around it."""
+    return (given,) if isinstance(given, str) else tuple(given) if isinstance(given, list) else given
+
+
+Patterns = Annotated[Words, BeforeValidator(_listed)]
+"""Names in which ``*`` stands for anything; one may be written without a list around it."""
+
+EffectName = Literal["read", "write", "external", "spend"]
+RoleName = Literal["owner", "admin", "member", "guest"]
+Approver = Literal["person", "admin", "owner", "operator"]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(
         frozen=True,
@@ -170,6 +183,7 @@ class TurnLimits(_Section):
     revisions: int = Field(2, ge=0, description="How often an evaluation may send a draft back in one turn.")
     tokens: Count | None = Field(None, description="Tokens in and out that one turn may use; no bound without it.")
     seconds: Seconds = Field(300.0, description="Seconds that one turn may take.")
+    calls: Count = Field(64, description="Actions that one turn may call.")
     activations: Count = Field(
         5, description="How often a turn is begun without getting any further, before it is given up, visibly."
     )
@@ -225,6 +239,13 @@ class AgentSettings(_Section):
         "Sorry, something went wrong on my side and I could not answer that. Please try again.",
         description="What the room is told when a turn fails.",
     )
+    approval: Word = Field(
+        "May I do this?\n{call}\n{reason}\nTo answer, write: approve {code}, or: refuse {code}",
+        description="How a person is asked for an approval: {call}, {reason} and {code} are filled in.",
+    )
+    roles: dict[Literal["owner", "admin", "member"], Annotated[Words, BeforeValidator(_listed)]] = Field(
+        {}, description='Who is what to it in every world, as "platform:ID" with the platform\'s own id.'
+    )
     limits: TurnLimits = Field(default_factory=TurnLimits, description="The bounds of a turn.")
     memory: AgentMemory = Field(default_factory=AgentMemory, description="What it recalls.")
     retention: dict[Literal["message", "fact", "document", "fragment", "goal", "turn"], Kept] = Field(
@@ -257,6 +278,60 @@ class MemorySettings(_Section):
     store: Word | None = Field(None, description="The store to use where plugins bring several.")
 
 
+class Between(_Section):
+    """``{ min = 1, max = 50 }``: a number between two others."""
+
+    min: float | None = Field(None, description="The least.")
+    max: float | None = Field(None, description="The greatest.")
+
+
+class PolicyRule(_Section):
+    """``[[policy.rules]]``: what becomes of calls that fit all that it says. The first rule that fits decides."""
+
+    ruling: Literal["allow", "ask", "deny"] = Field(description="What becomes of the call.")
+    agent: Patterns | None = Field(None, description="The agents that it is for.")
+    action: Patterns | None = Field(None, description="The actions.")
+    effect: Annotated[tuple[EffectName, ...], BeforeValidator(_listed)] | None = Field(
+        None, description="The effects of actions."
+    )
+    role: Annotated[tuple[RoleName, ...], BeforeValidator(_listed)] | None = Field(
+        None, description="What the person spoken with is."
+    )
+    person: Patterns | None = Field(
+        None, description='The persons, as "platform:ID" with the platform\'s own id, or by the id that `why` shows.'
+    )
+    room: Patterns | None = Field(None, description='The rooms, as "platform:ID" or by the id that `why` shows.')
+    client: Patterns | None = Field(None, description="The clients that the message came in through.")
+    arguments: dict[Word, bool | int | float | Patterns | Between] = Field(
+        {},
+        description="What arguments have to be: a text in which * stands for anything, one of several, a number, true or "
+        "false, or { min, max }. Names with dots lead into an argument.",
+    )
+    outside: bool | None = Field(
+        None,
+        description="Whether the prompt has content from outside, or words of other people; either without it.",
+    )
+    approver: Approver | None = Field(None, description="Who may approve; else as `approver` of [policy].")
+    reason: str = Field("", description="What the model and the person are told.")
+
+
+class UseLimit(_Section):
+    """``[[policy.limits]]``: how often actions may be used."""
+
+    action: Patterns | None = Field(None, description="The actions that it counts; all without it.")
+    effect: Annotated[tuple[EffectName, ...], BeforeValidator(_listed)] | None = Field(
+        None, description="The effects of the actions that it counts."
+    )
+    agent: Patterns | None = Field(None, description="The agents that it is for.")
+    per: Literal["person", "room", "agent", "host"] = Field(
+        "person", description="For whom it counts: each person, room or agent for itself, or all together."
+    )
+    window: Literal["turn", "hour", "day", "month"] = Field(
+        "day", description="For how long: a turn, or an hour, day or month by the calendar of [limits] zone."
+    )
+    most: Annotated[int, Field(ge=0)] = Field(description="Calls that are carried out.")
+
+
 class PolicySettings(_Section):
     """``[policy]``: whom the operator trusts, and with what."""
 
@@ -264,7 +339,23 @@ class PolicySettings(_Section):
     guards: Annotated[tuple[HookName, ...], AfterValidator(_without_repeats)] = Field(
         (), description='Hooks, as "plugin:hook", whose failure stops their step.'
     )
-    allow: Words = Field((), description="Actions that may have an effect outside or spend money without asking.")
+    allow: Words = Field(
+        (),
+        description="Actions that may do what they do without asking, whatever the prompt has from outside: "
+        "a rule with `outside = false` says less.",
+    )
+    destinations: Words = Field(
+        (),
+        description='Where external actions may go without asking: hosts ("*.example.org"), the beginning of URLs '
+        '("https://example.org/*"), addresses, rooms. * stands for anything.',
+    )
+    rules: tuple[PolicyRule, ...] = Field((), description="Rules that go before what is done by default.")
+    limits: tuple[UseLimit, ...] = Field((), description="How often actions may be used.")
+    approver: Approver = Field(
+        "person",
+        description="Who may approve what is asked: the person spoken with or, as always, an admin or the operator.",
+    )
+    approval_seconds: Seconds = Field(3600.0, description="Seconds for which an approval is waited for.")
 
 
 class ProviderLimits(_Section):
@@ -328,6 +419,7 @@ class HostLimits(_Section):
 
     message_bytes: Count = Field(65536, description="Bytes of text of one message; what is longer is cut.")
     rooms: Count = Field(10000, description="Rooms that are worked on at one time.")
+    result_bytes: Count = Field(65536, description="Bytes of the result of an action; what is longer is cut.")
     model_attempts: Count = Field(3, description="Times that one model is asked before the next one is, if it fails.")
     providers: dict[Word, ProviderLimits] = Field({}, description="What each provider may be asked, by its name.")
     stop_seconds: Seconds = Field(10.0, description="Seconds that running turns have to end when the daemon stops.")

@@ -197,13 +197,15 @@ class Spending:
 def takes_room(charge: Charge, estimate: Usage) -> bool:
     """Whether a call takes any of what is bounded: a model that is free goes on when all money is spent."""
     tokens = charge.most_tokens is not None and estimate.input + estimate.output > 0
-    return tokens or (charge.most_cost is not None and estimate.cost > 0)
+    calls = charge.most_calls is not None and estimate.calls > 0
+    return tokens or calls or (charge.most_cost is not None and estimate.cost > 0)
 
 
 def has_room(charge: Charge, total: Usage, estimate: Usage) -> bool:
     """Whether a counter that comes to ``total`` with an estimate is within its bounds, as far as the estimate takes any of it."""
     tokens = estimate.input + estimate.output
     fits = charge.most_tokens is None or not tokens or total.input + total.output <= charge.most_tokens
+    fits = fits and (charge.most_calls is None or not estimate.calls or total.calls <= charge.most_calls)
     return fits and (charge.most_cost is None or not estimate.cost or total.cost <= charge.most_cost)
 
 

@@ -112,6 +112,9 @@ class Stamp:
         for message in prompt.messages if prompt is not None else ():
             inputs += [part.provenance or self.unlabelled(plugin, hook) for part in message.parts]
             inputs += [call.provenance for call in message.calls if call.provenance is not None]
+        inputs += [
+            Provenance(tool.origins, self._audience) for tool in (prompt.tools if prompt else ()) if tool.origins
+        ]
         return derive(inputs, plugin=plugin, hook=hook)
 
     def answer(self, impl: Impl, value: object) -> object:

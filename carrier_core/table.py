@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from carrier_core.breaker import Quarantine
 from carrier_core.contract import CORE, Accepts, Caller, Contract, Impl, Verb, accepts_of, contract_of
 from carrier_core.discovery import Registered
+from carrier_core.prompts import State
+from carrier_core.things import Action, Context
 
 if TYPE_CHECKING:
     from carrier_core.plugins import Plugins
@@ -72,11 +74,12 @@ class Table:
         return found
 
     def methods(self, sort: type, method: Callable[..., Awaitable[object]]) -> Caller[..., Any]:
-        """One method of all things of a sort, to be called together."""
+        """One method of all things of a sort, to be called together; those that have to be asked for are left out."""
         key = (id(sort), method.__name__)
         found = self._methods.get(key)
         if found is None:
-            bound = [self._bind(entry, method) for entry in self.things(sort)]
+            entries = [entry for entry in self.things(sort) if not getattr(entry.thing, "dynamic", False)]
+            bound = [self._bind(entry, method) for entry in entries]
             impls = tuple(impl for impl, _, _ in bound)
             found = self._methods[key] = Caller(method.__qualname__, contract_of(method), accepts_of(method), impls)
         return found
@@ -85,7 +88,12 @@ class Table:
         hook = f"{getattr(entry.thing, 'name', '')}.{method.__name__}"
         function = getattr(entry.thing, method.__name__)
         breaker = self._quarantine.breaker(entry.plugin, hook)
-        return Impl(entry.plugin, hook, function, breaker), contract_of(method), accepts_of(method)
+        contract = contract_of(method)
+        if isinstance(entry.thing, Action) and method.__name__ == "perform" and entry.thing.seconds is not None:
+            contract = contract._replace(budget=entry.thing.seconds)
+        if isinstance(entry.thing, Context) and entry.thing.size is not None:
+            function = _within(function, entry.thing.size)
+        return Impl(entry.plugin, hook, function, breaker), contract, accepts_of(method)
 
     def _takes_part(self, entry: Registered) -> bool:
         clients = getattr(entry.thing, "clients", None)
@@ -113,3 +121,13 @@ class Table:
                 )
             )
         return Caller(hook, self._plugins.contracts[hook], accepts_of(spec), impls)
+
+
+def _within(provide: Callable[..., Awaitable[object]], size: int) -> Callable[..., Awaitable[object]]:
+    """What a context brings, as far as it may."""
+
+    async def bounded(*args: object) -> object:
+        state = await provide(*args)
+        return state.within(size) if isinstance(state, State) else state
+
+    return bounded

@@ -23,11 +23,14 @@ from carrier_core.messages import (
     Receipt,
     Reply,
     ReplyPart,
+    Role,
     Room,
     Sent,
     Unknown,
 )
+from carrier_core.parameters import misfit, schema_of, violation
 from carrier_core.prompts import ActionCall, ActionResult, Completion, Draft, Effect, Evaluation, Json, Prompt, State
+from carrier_core.provenance import Readers
 
 if TYPE_CHECKING:
     from carrier_core.turn import Turn
@@ -191,22 +194,58 @@ class Embedder(Thing, ABC):
 class Action(Thing, ABC):
     """Something that an agent can do, offered to the model as a tool.
 
-    ``parameters`` is a JSON schema of type object. ``effect`` says what it does to the world and is what policy judges by.
+    ``arguments`` is a struct of what it takes, from which the JSON schema in ``parameters`` is made; an action that has none
+    writes ``parameters``, a schema of type object, itself. Arguments that do not fit never get to ``perform``. ``examples`` are
+    sentences that show when it is called, ``similes`` other names by which a model or a person may know it.
+
+    ``effect`` says what it does to the world and is what policy judges by. ``destination`` names the arguments that say where it
+    goes (an address, a URL); where that is None, they are known by their names. ``role`` is what the person has to be at least.
+    ``origins`` are those of its name, description and schema where they come from elsewhere than the plugin: from a server, say.
+
     Before anything but a read its intent is written down, with ``call.key``. Where the record of how it ended is missing
     (the process died), ``find`` is asked; where that cannot tell, it is performed again if it is ``idempotent``: it does
-    nothing twice under one key. Otherwise it is reported as in doubt, to the model and to the operator.
+    nothing twice under one key. Otherwise it is reported as in doubt, to the model and to the operator. ``seconds`` is how
+    long it may take, 60 where that is None.
     """
 
     description: str
     parameters: Mapping[str, Json]
     effect: Effect
+    arguments: type[msgspec.Struct] | None = None
     similes: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+    destination: tuple[str, ...] | None = None
+    role: Role = Role.GUEST
+    seconds: float | None = None
     idempotent: bool = False
+    origins: tuple[str, ...] = ()
+
+    def __init_subclass__(cls, **keywords: object) -> None:
+        super().__init_subclass__(**keywords)
+        declared = cls.__dict__.get("arguments")
+        if isinstance(declared, type) and "parameters" not in cls.__dict__:
+            cls.parameters = cls.schema(declared)
+
+    @staticmethod
+    def schema(arguments: type[msgspec.Struct]) -> dict[str, Json]:
+        """The JSON schema of such arguments."""
+        return schema_of(arguments)
 
     @method(budget=1.0)
     async def validate(self, turn: Turn) -> bool | None:
         """Whether it can be used in this turn. A no means that it is not offered, and cannot run even if it is named."""
         return True
+
+    def check(self, arguments: dict[str, Json]) -> str:
+        """What is wrong with the arguments of a call, for the model; empty if nothing is. Pure."""
+        if self.arguments is not None:
+            return misfit(arguments, self.arguments)
+        return violation(arguments, self.parameters)
+
+    @method(budget=2.0)
+    async def readers(self, turn: Turn, call: ActionCall) -> Readers | None:
+        """Who would read what the call says, where it says something in a room of this host; None where it does not."""
+        return None
 
     @abstractmethod
     @method(budget=60.0, effects=True)
@@ -220,7 +259,15 @@ class Action(Thing, ABC):
 
 
 class Context(Thing, ABC):
-    """Something that adds to the state of a turn: the time, the last messages, what is remembered."""
+    """Something that adds to the state of a turn: the time, the last messages, what is remembered.
+
+    What is ``dynamic`` is not in the prompt by itself: the model is told its name and ``description``, and asks for it when it
+    needs it. ``size`` bounds what it brings, in characters: parts beyond it are left out, and said to be.
+    """
+
+    dynamic: bool = False
+    description: str = ""
+    size: int | None = None
 
     @abstractmethod
     @method(budget=2.0)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 
 from carrier_core import specs
+from carrier_core.choosing import choices_in, choose, choose_for
 from carrier_core.discovery import Registered
 from carrier_core.dispatch import Hooks, Trace, running
 from carrier_core.errors import CarrierError, Parked
@@ -25,20 +26,26 @@ from carrier_core.messages import (
     Part,
     PartKind,
     Query,
+    Question,
     Recalled,
+    Receipt,
+    Role,
     Room,
     RoomKind,
     make_id,
 )
 from carrier_core.outcomes import Answer, Event
+from carrier_core.policy.roles import change_role, role_of
 from carrier_core.progress import Progress
-from carrier_core.prompts import ActionCall, ActionResult, Completion, Composed, Prompt, State, Usage
+from carrier_core.prompts import ActionCall, ActionResult, Completion, Composed, Json, Prompt, State, Usage
 from carrier_core.provenance import Audience, Provenance, Readers, outside, person, shared
+from carrier_core.reaching import deliver, say
 from carrier_core.reception import clean_text
 from carrier_core.scheduler import Row
 from carrier_core.schedules import Missed, Schedule, first
 from carrier_core.stamp import Stamp
 from carrier_core.table import Table
+from carrier_core.things import Context
 
 if TYPE_CHECKING:
     from carrier_core.agent import AgentRuntime
@@ -90,9 +97,7 @@ class Turn:
         self.used: dict[str, None] = {}
         self.prompts: list[Prompt] = []
         self.clock = perf_counter()
-        self.spoken = shared(
-            Provenance((person(inbound.message.sender.id),), Audience((inbound.room.id,)), inbound.client, "receive")
-        )
+        self.spoken = _spoken(inbound)
         self.audience = self.spoken.audience
         host = agent.host
         self.started = resumed.record.started if resumed is not None else host.clock()
@@ -216,13 +221,48 @@ class Turn:
         finally:
             self.hooks.step = self.progress.step = outer
 
+    async def known(self, kind: MemoryKind, *, room: str = "", person: str = "", limit: int = 50) -> tuple[Memory, ...]:
+        """The memories of one kind that everyone in this room may know, newest first: of a ``room``, of a ``person``, or all of the
+        agent's. What this turn remembers is among them."""
+        look = partial(self._known, kind, room, person, limit)
+        stored = await self._lookups.once(("known", kind, room, person, limit), look)
+        own = {
+            memory.id: memory
+            for memory in self.progress.learned
+            if memory.kind is kind and room in ("", memory.room) and person in ("", memory.entity)
+        }
+        found = [*reversed(own.values()), *[memory for memory in stored if memory.id not in own]]
+        return tuple(found[:limit])
+
+    async def forget(self, memories: Iterable[Memory]) -> int:
+        """Remove memories that this turn was shown, and what it remembered itself; how many there were. What people are to the
+        agent is not among what can be forgotten so."""
+        ids = tuple([memory.id for memory in memories if memory.kind is not MemoryKind.ROLE])
+        own = [memory for memory in self.progress.unstored if memory.id in ids]
+        for memory in own:
+            self.progress.learned.remove(memory)
+        self._lookups.forget("known")
+        return len(own) + await self.agent.memory.forget(ids)
+
     async def remember(
-        self, text: str, *, kind: MemoryKind = MemoryKind.FACT, provenance: Provenance | None = None
+        self,
+        text: str,
+        *,
+        kind: MemoryKind = MemoryKind.FACT,
+        data: Json = None,
+        key: str = "",
+        person: Entity | None = None,
+        provenance: Provenance | None = None,
     ) -> Memory | None:
         """Remember something of this turn; it is stored when the turn ends. None if a hook dropped it.
 
-        The provenance that a plugin gives is checked like that of a part; without one the text comes from outside.
+        With a ``key`` it takes the place of whatever was remembered under that key, of this kind, before. ``person`` is whom it is
+        about, the one spoken with if nobody is named. The provenance that a plugin gives is checked like that of a part; without
+        one the text comes from outside. CarrierError for a role, which :meth:`set_role` changes.
         """
+        if kind is MemoryKind.ROLE:
+            raise CarrierError("What somebody is to the agent is no memory of a turn's.", remedy="Call turn.set_role.")
+        about = person or self.person
         name = self.progress.numbered(
             f"{self.progress.step}/memory"
         )  # before anything is awaited: hooks run side by side
@@ -231,21 +271,56 @@ class Turn:
         if impl is not None:
             part = self.stamp.part(part, impl.plugin, impl.hook)
         memory = Memory(
-            make_id("memory", self.id, name),
+            make_id("memory", self.agent.name, str(kind), key) if key else make_id("memory", self.id, name),
             self.agent.name,
             self.room.id,
             kind,
             (part,),
             self.now,
             part.provenance or self.spoken,
-            entity=self.person.id,
-            name=self.person.name,
+            entity=about.id,
+            name=about.name,
             turn=self.id,
+            data=data,
         )
         kept = await self.keep(memory)
         if kept is not None:
             self.progress.learned.append(kept)
         return kept
+
+    async def role(self, who: Entity | None = None) -> Role:
+        """What somebody is to the agent where this turn takes place; the person spoken with if nobody is named."""
+        someone = who or self.person
+        return await self._lookups.once(("role", someone.id), partial(role_of, self, someone))
+
+    async def set_role(self, who: Entity, role: Role) -> None:
+        """Make somebody something else, as the person spoken with wants it. Rejected where they may not."""
+        await change_role(self, who, role)
+        self._lookups.forget("role")
+
+    async def admits(self, audience: Audience) -> bool:
+        """Whether everyone who reads this room may know what has this audience."""
+        if audience.persons is None and audience.rooms in ((), (self.room.id,)):
+            return True
+        return audience.admits(await self.readers())
+
+    async def provide(self, name: str) -> State | None:
+        """What one context, which may be dynamic, brings; None for nothing, or where there is none of that name."""
+        entry = self.table.thing(Context, name)
+        if entry is None or not isinstance(entry.thing, Context):
+            return None
+        answer: State | None = await self.hooks.call(self.table.method(entry, Context.provide), self)
+        return answer
+
+    async def say(self, text: str) -> None:
+        """Tell the room something while the turn goes on: that it takes a while, how far it is. It is delivered at once, and once,
+        also where the step is done again after a crash; a guard of replies may keep it back."""
+        await say(self, text)
+
+    async def deliver(self, room: Room, text: str) -> Receipt:
+        """Post a text in another room, for an action whose effect that is; it is remembered there as the agent's own words.
+        NotDone, Rejected or InDoubt say how it failed."""
+        return await deliver(self, room, text)
 
     async def park(self, reason: str, *, until: float, say: str = "") -> Answer:
         """Wait for somebody: for an approval or a choice whose ``target`` is this turn, or ``until`` a time (seconds since the
@@ -266,10 +341,37 @@ class Turn:
             raise CarrierError(f"The answer recorded as {name} cannot be read by this release.")
         return value
 
-    async def schedule(self, text: str, when: str, *, zone: str = "UTC", missed: Missed = Missed.ONE) -> Schedule:
+    async def choose(self, question: str, options: tuple[str, ...], *, until: float) -> str:
+        """Ask the room to choose among options, and wait for it as :meth:`park` does; the option, or an empty text where nobody
+        chose in time."""
+        return await choose(self, question, options, until)
+
+    async def choices(self) -> tuple[Question, ...]:
+        """What turns of this agent wait for somebody in this room to choose."""
+        return await choices_in(self)
+
+    async def answer(self, question: str, option: str) -> str:
+        """Choose for the person spoken with, who said so, among what a parked turn offers; why it does not count, or nothing."""
+        return await choose_for(self, question, option)
+
+    async def schedule(
+        self,
+        text: str,
+        when: str,
+        *,
+        zone: str = "UTC",
+        missed: Missed = Missed.ONE,
+        provenance: Provenance | None = None,
+    ) -> Schedule:
         """Have this agent told ``text`` in this room later, as the person would tell it: ``at 2027-01-31T18:00``, ``every 1h``
-        or ``cron 0 9 * * 1-5``, in an IANA time zone. CarrierError for times that cannot be."""
-        host = self.agent.host
+        or ``cron 0 9 * * 1-5``, in an IANA time zone. CarrierError for times that cannot be.
+
+        The provenance that a plugin gives is checked like that of a part; without one the text comes from outside, then as now.
+        """
+        host, impl = self.agent.host, running.get()
+        part = Part(text, provenance=provenance or (None if impl is not None else self.spoken))
+        if impl is not None:
+            part = self.stamp.part(part, impl.plugin, impl.hook)
         name = self.progress.numbered(f"{self.progress.step}/schedule")
         now = self.progress.at  # not the clock: done again after a crash, it has to be the same slot
         schedule = Schedule(
@@ -277,13 +379,14 @@ class Turn:
             self.agent.name,
             self.room,
             self.person,
-            clean_text(text),
+            clean_text(part.text),
             when,
             first(when, zone, now),
             self.client,
             zone,
             missed,
             now,
+            part.provenance,
         )
         await host.outage.outlast(lambda: host.store.journal.schedule(schedule))
         host.agenda.wake()
@@ -294,7 +397,7 @@ class Turn:
     def origin(self, part: Part) -> Provenance:
         """Whose words a part of the message are: the person's, or, quoted, forwarded and attached, somebody else's."""
         if part.kind is PartKind.TEXT:
-            return self.spoken
+            return self.spoken  # which is that of a schedule, where one is told
         return part.provenance or self._quoted()
 
     def _quoted(self) -> Provenance:
@@ -376,6 +479,14 @@ class Turn:
         self.stamp.show_memories(recalled.memory for recalled in found)
         return found
 
+    async def _known(self, kind: MemoryKind, room: str, person: str, limit: int) -> tuple[Memory, ...]:
+        memory = self.agent.memory
+        most = limit * _SPARE  # some of them nobody here may know
+        found = await memory.list(agent=self.agent.name, room=room, entity=person, kind=kind, limit=most)
+        admitted = tuple([each for each in found if await self.admits(each.provenance.audience)][:limit])
+        self.stamp.show_memories(admitted)
+        return admitted
+
     async def _participants(self) -> tuple[Entity, ...]:
         people = await self.agent.memory.participants(self.room.id)
         self.stamp.show(Provenance(tuple([person(entity.id) for entity in people]), self.audience))
@@ -389,6 +500,18 @@ class Turn:
 
     def _report(self, failure: Failure) -> None:
         self.agent.host.failed(failure, agent=self.agent.name, room=self.room.id, turn=self.id)
+
+
+_SPARE = 4
+
+
+def _spoken(inbound: Inbound) -> Provenance:
+    """Whose words a message are: the sender's; those of a schedule, which nobody says now, have what they had when it was made."""
+    scheduled = inbound.message.content[0].provenance if inbound.schedule and inbound.message.content else None
+    if scheduled is not None:
+        return shared(scheduled)
+    sender = person(inbound.message.sender.id)
+    return shared(Provenance((sender,), Audience((inbound.room.id,)), inbound.client, "receive"))
 
 
 def steady(lines: tuple[Memory, ...]) -> tuple[Memory, ...]:

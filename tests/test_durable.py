@@ -284,7 +284,7 @@ async def test_an_effect_of_which_nobody_knows_is_reported_and_waits_for_a_perso
         record = await running.last()
     assert len(ship.shipped) == 1
     assert "not known whether ship was carried out" in lives.client.texts[0]
-    assert (doubt.turn, doubt.step, doubt.what) == (turn, "act/1/0", "ship(what='books')")
+    assert (doubt.turn, doubt.step, doubt.what) == (turn, "act/1/0", 'ship(what="books")')
     assert [step.in_doubt for step in record.steps if step.name == "act/1/0"] == [True]
 
 

@@ -25,6 +25,7 @@ from carrier_core.messages import (
     Message,
     Part,
     PartKind,
+    Question,
     Receipt,
     Reply,
     ReplyPart,
@@ -34,6 +35,7 @@ from carrier_core.messages import (
 )
 from carrier_core.outcomes import (
     Answer,
+    Approval,
     Composition,
     Connection,
     Event,
@@ -106,6 +108,7 @@ RESULT = ActionResult(
 USAGE = Usage(100, 20, 30, 2)
 REPLY = Reply((PART, PICTURE), "m0", notice=True)
 OUTCOME = Outcome(Status.BLOCKED, REPLY, "rude", USAGE)
+QUESTION = Question("a1b2c3", ("approve", "refuse"), 1763690400.0, "a1b2")
 PROMPT = Prompt(
     (
         PromptMessage("system", (PART,)),
@@ -194,6 +197,17 @@ V1 = (
         {"type": "object", "properties": {}},
     ),
     Answer("Yes, do.", "approve", ANA.id, 1763686900.0, expired=True),
+    Approval(
+        "a1b2c3",
+        "a1b2",
+        "ship",
+        "d4e5",
+        ANA.id,
+        "admin",
+        1763690400.0,
+        'ship(what="books")',
+        "it has an effect outside",
+    ),
     Judged((Evaluation(Verdict.REVISE, "Shorter.", "length"), Evaluation(Verdict.PASS))),
     Intent("k2", "t1", "tifa", ROOM.id, "act/1/0", 1763686800.5, 1763686830.5, "remember, asked by Ana", in_doubt=True),
     Parking("t1", "tifa", ROOM.id, "ask/1/0", 1763690400.0, "remember: wants a yes"),
@@ -249,9 +263,16 @@ GOLDEN = {1: {type(value): value for value in V1}}
 
 
 LATER = (
+    replace(V1[1], data={"status": "open"}),
     replace(V1[0], schedule="s1"),
     replace(V1[4], draft="t1"),
     replace(V1[-1], most=Usage(4_000, 512, cost=22_000_000)),
+    replace(V1[-1], charges=(Charge(("action", "tifa", "send", ANA.id), "2027-01", until=1769904000.0, most_calls=5),)),
+    Reply((PART,), question=QUESTION),
+    replace(V1[4], question=QUESTION),
+    Prompt((), (Tool("search", "Find it.", {"type": "object"}, (outside("mcp/library"),)),)),
+    Composition(("00ff",), (), (Tool("search", "Find it.", {"type": "object"}, (outside("mcp/library"),)),)),
+    replace(V1[26], provenance=PROVENANCE),
     Completion(
         (PART,),
         (replace(CALL, key="k2"),),

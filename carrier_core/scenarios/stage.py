@@ -18,9 +18,8 @@ from carrier_core.host import Host
 from carrier_core.memory import Store
 from carrier_core.messages import Entity, Inbound, Room, RoomKind
 from carrier_core.plugins import Plugins, Registered, choose_store, load_plugins, things_named
-from carrier_core.policy import judge
 from carrier_core.prices import Prices
-from carrier_core.prompts import ActionCall, Authorization, Ruling
+from carrier_core.prompts import ActionCall, Authorization, Effect, Ruling
 from carrier_core.scenarios.exchange import Exchange, exchange_of
 from carrier_core.sections import ModelSettings
 from carrier_core.settings import Config
@@ -37,7 +36,7 @@ class Harmless:
     @impl
     async def authorize(self, turn: Turn, call: ActionCall) -> Authorization | None:
         """No opinion on what reads or writes the agent's own things."""
-        if judge(call.name, effect_of(turn, call), ()).ruling is Ruling.ALLOW:
+        if effect_of(turn, call) in (Effect.READ, Effect.WRITE):
             return None
         return Authorization(Ruling.DENY, "it has an effect outside, and scenarios have none without --effects")
 

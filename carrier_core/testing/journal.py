@@ -187,10 +187,12 @@ class InMemoryJournal(InMemoryEffects):
         steps: tuple[StepRecord, ...],
         parts: tuple[StoredPart, ...] = (),
         memories: tuple[Memory, ...] = (),
+        outbox: tuple[Outgoing, ...] = (),
     ) -> tuple[StepRecord, ...]:
         """The first record of a step is kept."""
         await anyio.lowlevel.checkpoint()
         self._opened(turn, epoch)
+        self._post(outbox)
         return self._record(turn.id, steps, parts, memories)
 
     def _record(

@@ -122,9 +122,10 @@ class Turns(Journal):
         steps: tuple[StepRecord, ...],
         parts: tuple[StoredPart, ...] = (),
         memories: tuple[Memory, ...] = (),
+        outbox: tuple[Outgoing, ...] = (),
     ) -> tuple[StepRecord, ...]:
         """A row for each, until the turn is finished."""
-        beside = self._beside(steps, parts, memories)
+        beside = self._beside(steps, parts, memories, outbox)
 
         def record(batch: Batch) -> tuple[StepRecord, ...]:
             place, standing = batch.open_turn(turn, epoch)

@@ -124,9 +124,10 @@ class Turns(Journal):
         steps: tuple[StepRecord, ...],
         parts: tuple[StoredPart, ...] = (),
         memories: tuple[Memory, ...] = (),
+        outbox: tuple[Outgoing, ...] = (),
     ) -> tuple[StepRecord, ...]:
         """A row for each, until the turn is finished."""
-        beside = self._beside(steps, parts, memories)
+        beside = self._beside(steps, parts, memories, outbox)
         return await self._go_on(turn, epoch, beside, lambda _, recorded: recorded)
 
     async def park(

@@ -1,0 +1,75 @@
+"""Judgement: the ruling on a case, by the operator's rules or, where none fits, by what is done by default."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from carrier_core.policy.case import Case
+from carrier_core.policy.rules import fits, is_listed
+from carrier_core.prompts import Authorization, Effect, Ruling
+
+if TYPE_CHECKING:
+    from carrier_core.sections import PolicyRule, PolicySettings
+
+_ALLOWED = Authorization(Ruling.ALLOW)
+
+
+def judge(case: Case, settings: PolicySettings) -> Authorization:
+    """The policy's ruling on a call, with its reason."""
+    name = case.call.name
+    if case.effect is Effect.UNKNOWN:
+        return Authorization(Ruling.DENY, f"nobody knows what {name} does")
+    if case.role.rank < case.required.rank:
+        return Authorization(Ruling.DENY, f"{name} is for {case.required}s, and {_name(case)} is a {case.role}")
+    for rule in settings.rules:
+        if fits(rule, case):
+            return _by(rule, case, settings)
+    if name in settings.allow and not case.private:
+        return _ALLOWED
+    reason = _doubt(case, settings)
+    return Authorization(Ruling.ASK, reason, settings.approver) if reason else _ALLOWED
+
+
+def _by(rule: PolicyRule, case: Case, settings: PolicySettings) -> Authorization:
+    reason = rule.reason or f"a rule of the operator's says so of {case.call.name}"
+    if (
+        rule.ruling == "allow" and case.private and not case.is_own
+    ):  # what others may not know is not the operator's to tell
+        return Authorization(Ruling.ASK, _PRIVATE, rule.approver or settings.approver)
+    return Authorization(Ruling(rule.ruling), reason, rule.approver or settings.approver)
+
+
+def _doubt(case: Case, settings: PolicySettings) -> str:
+    """Why a person should look at a call; empty where there is no reason to."""
+    if case.effect is Effect.READ:
+        return ""
+    if case.private and not case.is_own:
+        return _PRIVATE
+    if case.foreign:
+        if case.effect is not Effect.SPEND and case.is_own:
+            return ""
+        return f"it may have been brought about by what came from {_told(case.foreign)}"
+    if case.effect is Effect.WRITE or (case.is_own and case.effect is Effect.EXTERNAL):
+        return ""
+    if case.effect is Effect.SPEND:
+        return "it spends money"
+    goes = case.goes()
+    if goes and all(case.known.have(place) or is_listed(place, settings.destinations) for place in goes):
+        return ""
+    return "nobody has said that it should go there" if goes else "it has an effect outside"
+
+
+_PRIVATE = "not everyone who would read it may know it"
+_TOLD = 3  # origins that are named
+
+
+def _told(origins: tuple[str, ...]) -> str:
+    named = [
+        origin.removeprefix("outside:") if origin.startswith("outside:") else "somebody else" for origin in origins
+    ]
+    named = list(dict.fromkeys(named))
+    return ", ".join(named[:_TOLD]) + (f" and {len(named) - _TOLD} more" if len(named) > _TOLD else "")
+
+
+def _name(case: Case) -> str:
+    return case.person.name or "whoever asks"

@@ -1,0 +1,133 @@
+"""Words: whether a person said something themselves. What a model wrote is compared with what stands in their message.
+
+A value counts as said where it stands in a text as a whole, between spaces, quotation marks or the like: somebody who wrote
+``bob@example.com.au`` did not write ``bob@example.com``. Case and spacing do not count.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from carrier_core.prompts import Json
+
+_JOINING = frozenset("@_-/\\%#&=+~$|^*")
+"""What makes one word of what stands before and behind it: parts of addresses, paths and names."""
+
+_SOMETIMES = frozenset(".:,'’?!")
+"""What does so only where a word goes on behind it: the full stop in ``example.com`` and the one at the end of a sentence."""
+
+_ENDS = " \t\n\"'“”‘’«».!?…"
+_UNSPACED = 0x2E80  # from here on scripts are written without spaces, so that a word has no end that could be seen
+_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_WORD = re.compile(r"[^\W_]+")
+_NUMBER = re.compile(r"(?<![\w.,@%#&=+~/-])[$€£¥]?(-?\d[\d,]*(?:\.\d+)?)(?![\w@%#&=+~/-]|[.,]\d)")
+_DIGITS = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
+_SHORTEST = 3  # letters of a word that other forms of it are known by: "send" in "sending"
+
+
+def plain(text: str) -> str:
+    """A text as it is compared: without a difference of case and spacing."""
+    return " ".join(text.casefold().split())
+
+
+class Words:
+    """What one person said, in several texts."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._texts = tuple([plain(text) for text in texts])
+        self._stems: frozenset[str] | None = None
+        self._numbers: frozenset[float] | None = None
+
+    def have(self, value: Json) -> bool:
+        """Whether a value was said: all texts and numbers in it, however deep. What cannot be said (true, null, nothing at all)
+        was not."""
+        leaves = list(_leaves(value))
+        return bool(leaves) and all(leaf is not None and self._has(leaf) for leaf in leaves)
+
+    def name(self, *names: str) -> bool:
+        """Whether one of these names was said: every word of it, in any form and order."""
+        if self._stems is None:
+            self._stems = frozenset(word for text in self._texts for word in _WORD.findall(text))
+        return any(self._named(words) for words in map(words_of, names))
+
+    def _named(self, words: tuple[str, ...]) -> bool:
+        stems = self._stems or frozenset()
+        return bool(words) and all(any(_is_form(said, word) for said in stems) for word in words)
+
+    def _has(self, value: str | float) -> bool:
+        if isinstance(value, str):
+            wanted = plain(value).strip(_ENDS)
+            if wanted and any(_stands_in(wanted, text) for text in self._texts):
+                return True
+            if not _DIGITS.fullmatch(wanted):
+                return False
+            value = float(wanted.replace(",", ""))  # "500" where somebody wrote $500
+        if self._numbers is None:
+            found = (each for text in self._texts for each in _NUMBER.findall(text))
+            self._numbers = frozenset(float(each.replace(",", "")) for each in found)
+        return value in self._numbers
+
+
+def _leaves(value: Json) -> Iterator[str | float | None]:
+    """The texts and numbers of a value; None for what no words can stand for. An empty list has nothing."""
+    left = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, dict):
+            left += each.values()
+        elif isinstance(each, list):
+            left += each
+        elif isinstance(each, str):
+            yield each
+        elif isinstance(each, bool) or each is None:
+            yield None
+        else:
+            yield each
+
+
+def words_of(name: str) -> tuple[str, ...]:
+    """The words of an action's name: ``send``, ``message`` of ``SEND_MESSAGE``, ``sendMessage`` and ``send-message``."""
+    spaced = name if name.isupper() else _CAPITAL.sub(" ", name)
+    return tuple(_WORD.findall(spaced.casefold()))
+
+
+def _is_form(said: str, word: str) -> bool:
+    """Whether a word was said, in this form or another: ``schedule`` in ``scheduled`` and ``scheduling``."""
+    if said == word:
+        return True
+    stem = word[:-1] if word.endswith("e") else word
+    return len(stem) >= _SHORTEST and said.startswith(stem) and said[len(stem) :] in _ENDINGS
+
+
+_ENDINGS = frozenset(("s", "es", "ed", "d", "ing", "er", "e"))
+
+
+def _stands_in(wanted: str, text: str) -> bool:
+    start = text.find(wanted)
+    while start >= 0:
+        end = start + len(wanted)
+        if not _joined(text, start, -1) and not _joined(text, end - 1, 1):
+            return True
+        start = text.find(wanted, start + 1)
+    return False
+
+
+def _joined(text: str, at: int, step: int) -> bool:
+    """Whether what stands at a place goes on beside it, so that it is a part of something longer."""
+    beside = at + step
+    if not 0 <= beside < len(text):
+        return False
+    own, other = text[at], text[beside]
+    if other in _JOINING:
+        return True
+    if other in _SOMETIMES:
+        further = beside + step
+        if not 0 <= further < len(text) or text[further].isspace():
+            return False
+        if other in "'’" and text[further] == "s":  # Bob's
+            return 0 <= further + step < len(text) and text[further + step].isalnum()
+        return text[further].isalnum() or text[further] in _JOINING
+    if not other.isalnum():
+        return False
+    return own.isalnum() and ord(own) < _UNSPACED and ord(other) < _UNSPACED

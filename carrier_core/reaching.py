@@ -1,0 +1,93 @@
+"""Reaching people beside the reply: what is said while a turn goes on, and what is posted in other rooms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from carrier_core import specs
+from carrier_core.contract import CORE
+from carrier_core.dispatch import running
+from carrier_core.errors import CarrierError, NotDone, Rejected
+from carrier_core.journal import Outgoing
+from carrier_core.messages import Block, Memory, MemoryKind, Part, Receipt, Reply, ReplyPart, Room, make_id
+from carrier_core.provenance import Audience, Provenance
+
+if TYPE_CHECKING:
+    from carrier_core.turn import Turn
+
+
+async def say(turn: Turn, text: str) -> None:
+    """See :meth:`~carrier_core.turn.Turn.say`."""
+    name = turn.progress.numbered(f"{turn.progress.step}/say")
+    if await turn.progress.recorded(name) is not None:
+        return
+    part = _part(turn, text, "progress")
+    if part.provenance is None or not await turn.admits(part.provenance.audience):
+        raise CarrierError("Not everyone in this room may know what was to be said there.")
+    said: object = await turn.hooks.transform(
+        turn.table.caller(specs.transform_reply), turn, Reply((part,), turn.message.id)
+    )
+    if isinstance(said, Block) or not isinstance(said, Reply):
+        return
+    key = make_id("reply", turn.id, name)
+    rows = tuple(
+        Outgoing(_post(turn, turn.room, turn.client, content, make_id(key, str(number)), number, said.reply_to))
+        for number, content in enumerate(turn.agent.split(turn.client, said))
+    )
+    await _remember(turn, turn.room, said.parts, make_id("memory", turn.id, name))
+    await turn.progress.post(name, said, rows)
+
+
+async def deliver(turn: Turn, room: Room, text: str) -> Receipt:
+    """See :meth:`~carrier_core.turn.Turn.deliver`."""
+    name = turn.progress.numbered(f"{turn.progress.step}/deliver")
+    client = turn.client if room.id == turn.room.id else turn.agent.host.clients.serving(room)
+    if not client:
+        raise NotDone(f"No client that runs here leads to {room.name}, on {room.platform}.")
+    if not turn.agent.hears(client):
+        raise Rejected(f"This agent is not reached by the client {client}, so it does not speak there.")
+    part = _part(turn, text, "message")
+    post = _post(turn, room, client, (part,), make_id("reply", turn.id, name), 0, "")
+    answer = await turn.hooks.first(turn.table.caller(specs.deliver), turn, post)
+    if answer is None:
+        raise NotDone("No hook delivered it.")
+    await _remember(turn, room, (part,), make_id("memory", turn.id, name))
+    return answer.value
+
+
+def _part(turn: Turn, text: str, key: str) -> Part:
+    """The text with the provenance of all that led to it: a model's words, whoever's hook hands them over."""
+    provenance = turn.stamp.completion_of(turn.prompt, CORE, "say")
+    impl = running.get()
+    stamped = turn.stamp.part(Part(text, key), impl.plugin, impl.hook) if impl is not None else Part(text, key)
+    return msgspec.structs.replace(stamped, provenance=provenance)
+
+
+def _post(
+    turn: Turn, room: Room, client: str, content: tuple[Part, ...], key: str, number: int, reply_to: str
+) -> ReplyPart:
+    return ReplyPart(key, turn.id, turn.agent.name, room, content, client=client, number=number, reply_to=reply_to)
+
+
+async def _remember(turn: Turn, room: Room, parts: tuple[Part, ...], key: str) -> None:
+    """Remember what was said as the agent's own words in that room. Who reads it there may know it."""
+    origins = tuple(sorted({origin for part in parts if part.provenance for origin in part.provenance.origins}))
+    memory = Memory(
+        key,
+        turn.agent.name,
+        room.id,
+        MemoryKind.MESSAGE,
+        parts,
+        max(turn.now, turn.agent.host.clock()),
+        Provenance(origins, Audience((room.id,)), CORE, "say"),
+        entity=turn.agent.entity(room.platform).id,
+        name=turn.agent.character.name,
+        by_agent=True,
+        turn=turn.id,
+        reply_to=turn.memory_id if room.id == turn.room.id else "",
+    )
+    kept = await turn.keep(memory)
+    if kept is not None:
+        turn.progress.learned.append(kept)
