@@ -22,7 +22,6 @@ _UNSPACED = 0x2E80  # from here on scripts are written without spaces, so that a
 _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORD = re.compile(r"[^\W_]+")
 _NUMBER = re.compile(r"(?<![\w.,@%#&=+~/-])[$€£¥]?(-?\d[\d,]*(?:\.\d+)?)(?![\w@%#&=+~/-]|[.,]\d)")
-_DIGITS = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 _SHORTEST = 3  # letters of a word that other forms of it are known by: "send" in "sending"
 
 
@@ -37,7 +36,7 @@ class Words:
     def __init__(self, texts: Iterable[str]) -> None:
         self._texts = tuple([plain(text) for text in texts])
         self._stems: frozenset[str] | None = None
-        self._numbers: frozenset[float] | None = None
+        self._numbers: frozenset[str] | None = None
 
     def have(self, value: Json) -> bool:
         """Whether a value was said: all texts and numbers in it, however deep. What cannot be said (true, null, nothing at all)
@@ -56,17 +55,19 @@ class Words:
         return bool(words) and all(any(_is_form(said, word) for said in stems) for word in words)
 
     def _has(self, value: str | float) -> bool:
-        if isinstance(value, str):
-            wanted = plain(value).strip(_ENDS)
-            if wanted and any(_stands_in(wanted, text) for text in self._texts):
-                return True
-            if not _DIGITS.fullmatch(wanted):
-                return False
-            value = float(wanted.replace(",", ""))  # "500" where somebody wrote $500
+        if not isinstance(value, str):
+            return value in {float(each) for each in self._numbered()}
+        wanted = plain(value).strip(_ENDS)
+        if wanted and any(_stands_in(wanted, text) for text in self._texts):
+            return True
+        return wanted.replace(",", "") in self._numbered()  # "500" where somebody wrote $500
+
+    def _numbered(self) -> frozenset[str]:
+        """The numbers that were said, without the signs of currencies and between thousands."""
         if self._numbers is None:
             found = (each for text in self._texts for each in _NUMBER.findall(text))
-            self._numbers = frozenset(float(each.replace(",", "")) for each in found)
-        return value in self._numbers
+            self._numbers = frozenset(each.replace(",", "") for each in found)
+        return self._numbers
 
 
 def _leaves(value: Json) -> Iterator[str | float | None]:
@@ -130,4 +131,6 @@ def _joined(text: str, at: int, step: int) -> bool:
         return text[further].isalnum() or text[further] in _JOINING
     if not other.isalnum():
         return False
+    if own in _JOINING:
+        return True
     return own.isalnum() and ord(own) < _UNSPACED and ord(other) < _UNSPACED
