@@ -402,8 +402,13 @@ class Wordy(Greet):
 
 @breaks(OfActions, "test_wrong_arguments_are_told")
 class Trusting(Greet):
-    async def perform(self, turn, call):
-        return ActionResult(f"{call.arguments['name'].title()} was greeted.")
+    def check(self, arguments):
+        return "" if isinstance(arguments.get("name"), str) else "There is no name."
+
+
+@breaks(OfActions, "test_where_it_goes_is_among_its_arguments")
+class Misleading(Greet):
+    destination = ("name", "address")
 
 
 @breaks(OfActions, "test_arguments_stay_as_they_were")

@@ -396,6 +396,18 @@ class NeverLetsGo(InMemoryJournal):
         await super().settle(tuple(replace(each, key="unknown") for each in settlements))
 
 
+@breaks("test_uses_are_bounded_too")
+class CountsNoUses(InMemoryJournal):
+    async def hold(self, hold):
+        return await super().hold(replace(hold, charges=tuple(replace(each, most_calls=None) for each in hold.charges)))
+
+
+@breaks("test_what_is_said_on_the_way_waits_as_the_turn_goes_on")
+class SaysItLater(InMemoryJournal):
+    async def record_steps(self, turn, epoch, steps, parts=(), memories=(), outbox=()):
+        return await super().record_steps(turn, epoch, steps, parts, memories)
+
+
 @breaks("test_calls_are_counted_without_a_hold")
 class CountsWhatWasHeld(InMemoryJournal):
     async def settle(self, settlements):

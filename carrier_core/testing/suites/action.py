@@ -15,7 +15,6 @@ from carrier_core import (
     Action,
     ActionCall,
     ActionResult,
-    CarrierError,
     Effect,
     Json,
     Provenance,
@@ -124,16 +123,21 @@ class ActionConformance:
 
     @pytest.mark.anyio
     async def test_wrong_arguments_are_told(self, action: Action, arguments: dict[str, Json]) -> None:
-        """What the schema rules out comes back as a result that is not ok, or as a CarrierError: no other exception."""
+        """``check``, which the host asks first, says of what the schema rules out what is wrong with it, and nothing of what
+        it can be performed with. Nor does it change anything."""
+        assert action.check(copy.deepcopy(arguments)) == ""
         for what, wrong in _wrong(action, arguments):
-            async with self._turn() as turn:
-                try:
-                    result = await action.perform(turn, self._call(action, wrong))
-                except CarrierError as error:
-                    result = ActionResult(error.message, ok=False)  # as the host tells the model
-            assert isinstance(result, ActionResult), what
-            assert not result.ok, f"{what} was taken for good: {wrong}"
-            assert result.text, f"the model is not told about {what}"
+            given = copy.deepcopy(wrong)
+            told = action.check(given)
+            assert isinstance(told, str), what
+            assert told, f"{what} was taken for good: {wrong}"
+            assert given == wrong, f"{what} was changed"
+
+    def test_where_it_goes_is_among_its_arguments(self, action: Action) -> None:
+        """The arguments that are said to tell where it goes are there: policy looks at them."""
+        properties = action.parameters.get("properties", {})
+        assert isinstance(properties, dict)
+        assert {*(action.destination or ())} <= {*properties}
 
     @pytest.mark.anyio
     async def test_arguments_stay_as_they_were(self, action: Action, arguments: dict[str, Json]) -> None:

@@ -59,6 +59,27 @@ class OutboxLaws:
                 assert await journal.outbox() == (msgspec.structs.replace(told, part=post.part), theirs)
 
     @pytest.mark.anyio
+    async def test_what_is_said_on_the_way_waits_as_the_turn_goes_on(self, store: Store) -> None:
+        """A part that comes with steps is in the outbox once they are recorded, beside an effect that is under way, and only
+        once; the turn goes on."""
+        journal, scene = store.journal, Scene()
+        epoch = await journal.claim_room(AGENT_NAME, ROOM.id, ME, LEASE)
+        turn = scene.turn("1")
+        await journal.open_turn(turn, epoch, None, ())
+        intent = await journal.begin_step(turn, epoch, scene.intent(turn, "act/1/0"))
+        post = scene.sending(turn, 0, Sending.WAITING)
+        for _ in range(2):
+            await journal.record_steps(turn, epoch, (scene.step("act/1/0/say/0"),), outbox=(post,))
+        assert await journal.outbox() == (post,)
+        sent = msgspec.structs.replace(post, state=Sending.SENT, at=5.0, native="n1")
+        await journal.deliver(AGENT_NAME, ROOM.id, epoch, (sent,))
+        await journal.record_steps(turn, epoch, (scene.step("act/1/0/say/0"),), outbox=(post,))
+        assert await journal.outbox() == (sent,)
+        found = await journal.reopen(turn.id)
+        assert found is not None
+        assert (found.intents, found.completed, found.parking) == ((intent,), False, None)
+
+    @pytest.mark.anyio
     async def test_a_part_is_put_into_the_outbox_once(self, store: Store) -> None:
         """A part whose key is in the outbox already is not put there again, and its delivery not begun anew."""
         journal, scene = store.journal, Scene()

@@ -63,6 +63,16 @@ class SpendingLaws:
         assert await journal.hold(held("something", nothing, tokens=1)) == (nothing,)
 
     @pytest.mark.anyio
+    async def test_uses_are_bounded_too(self, store: Store) -> None:
+        """A counter whose calls are bounded has room for so many, used and held; the same one, held again, takes no more."""
+        journal = store.journal
+        bounded = Charge(("action", "a", "ana"), DAY, most_calls=2)
+        uses = [Hold(f"u{number}", (bounded,), Usage(calls=1), 5.0) for number in range(3)]
+        assert [await journal.hold(use) for use in (uses[0], uses[0], uses[1], uses[1])] == [(), (), (), ()]
+        assert await journal.hold(uses[2]) == (bounded,)
+        assert await journal.hold(Hold("other", (Charge(bounded.scope, DAY, 5),), Usage(calls=9), 5.0)) == ()
+
+    @pytest.mark.anyio
     async def test_a_call_is_held_in_all_counters_or_in_none(self, store: Store) -> None:
         """A call that has no room in some counter is held in none; told are exactly the charges that lack room, in order."""
         journal = store.journal
