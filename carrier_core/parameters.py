@@ -25,7 +25,8 @@ def schema_of(kind: type[msgspec.Struct]) -> dict[str, Json]:
     schema = _inlined(root, components, 0)
     assert isinstance(schema, dict)
     schema.pop("description", None)
-    return {**schema, "required": schema.get("required", [])}
+    made: dict[str, Json] = msgspec.json.decode(msgspec.json.encode({**schema, "required": schema.get("required", [])}))
+    return made  # a default may be a tuple, which JSON has as a list
 
 
 def _inlined(value: Json, components: Mapping[str, Json], depth: int) -> Json:
@@ -68,18 +69,6 @@ def violation(arguments: dict[str, Json], schema: Mapping[str, Json]) -> str:
         return ""
     place = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in error.absolute_path)
     return f"{_short(error.message)} - at `${place}`" if place else _short(error.message)
-
-
-def flaw(schema: Mapping[str, Json]) -> str:
-    """What keeps a JSON schema from being one; empty if nothing does."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError
-
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        return _short(error.message)
-    return ""
 
 
 @lru_cache(maxsize=512)

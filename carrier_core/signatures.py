@@ -11,6 +11,7 @@ from difflib import get_close_matches
 
 from carrier_core.contract import PROJECT, Verb, accepts_of, contract_of
 from carrier_core.errors import PluginError
+from carrier_core.messages import Role
 from carrier_core.prompts import Effect
 from carrier_core.things import Action, Client, Thing
 
@@ -143,13 +144,28 @@ def _check_values(thing: object, name: str, refuse: Callable[[str, str], Misfit]
         raise refuse(f"`clients` of {name} is {type(clients).__name__}", 'Write clients = frozenset({"NAME"}).')
     if isinstance(thing, Client) and name == _HOST:
         raise refuse(f"the name {name} is the host's own", "Give the client another name.")
-    effect, parameters = getattr(thing, "effect", None), getattr(thing, "parameters", None)
-    if isinstance(thing, Action) and not isinstance(effect, Effect):
-        effects = ", ".join(f"Effect.{each.name}" for each in Effect if each is not Effect.UNKNOWN)
-        raise refuse(f"`effect` of {name} is {type(effect).__name__}", f"Write one of {effects}.")
-    is_schema = isinstance(parameters, Mapping) and parameters.get("type") == "object"
-    if isinstance(thing, Action) and not is_schema:
+    if isinstance(thing, Action):
+        _check_action(thing, name, refuse)
+
+
+def _check_action(action: Action, name: str, refuse: Callable[[str, str], Misfit]) -> None:
+    """What policy judges by has to be what it looks like."""
+    for key, kind in (("effect", Effect), ("role", Role)):
+        value: object = getattr(action, key)
+        if not isinstance(value, kind):
+            values = ", ".join(f"{kind.__name__}.{each.name}" for each in kind if each is not kind("unknown"))
+            raise refuse(f"`{key}` of {name} is {type(value).__name__}", f"Write one of {values}.")
+    parameters: object = action.parameters
+    if not (isinstance(parameters, Mapping) and parameters.get("type") == "object"):
         raise refuse(f"`parameters` of {name} is no JSON schema of type object", 'Write at least {"type": "object"}.')
+    for key in ("similes", "examples", "origins", "destination"):
+        words: object = getattr(action, key)
+        is_words = isinstance(words, (tuple, list)) and all(isinstance(word, str) for word in words)
+        if not is_words and not (words is None and key == "destination"):
+            raise refuse(f"`{key}` of {name} is {type(words).__name__}", f'Write {key} = ("...",).')
+    seconds: object = action.seconds
+    if seconds is not None and not (isinstance(seconds, (int, float)) and seconds > 0):
+        raise refuse(f"`seconds` of {name} is {seconds!r}", "Write a number above 0, or None for 60.")
 
 
 def _check_methods(thing: object, sort: type, refuse: Callable[[str, str, object], Misfit]) -> None:
