@@ -77,7 +77,7 @@ async def _together(acts: list[Callable[[], Awaitable[ActionResult]]]) -> list[A
 
 def _too_many(turn: Turn, calls: list[ActionCall]) -> str:
     """Why the last of these calls is one too many for the turn; empty if it is not."""
-    made, last, most = (*turn.calls, *calls), calls[-1], turn.agent.settings.limits.calls
+    made, last, most = (*turn.calls, *calls), calls[-1], turn.agent.calls
     if len(made) > most:
         return f"{last.name} was not carried out: a turn may make {most} calls."
     same = sum(1 for call in made if call.name == last.name and call.arguments == last.arguments)

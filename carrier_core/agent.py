@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 class AgentRuntime:
     """One agent of the host: its character, its narrowed tables of hooks, its models; it handles its turns.
 
-    ``generation`` counts how often its tables were compiled; a turn keeps the one that it began with.
+    ``generation`` counts how often its tables were compiled; a turn keeps the one that it began with. ``rounds``, ``calls`` and
+    ``seconds`` bound its turns: those of its kind, where the operator sets none.
     """
 
     def __init__(
@@ -59,7 +60,11 @@ class AgentRuntime:
         self.ledger = Ledger()
         self._entities: dict[str, Entity] = {}
         self.models = Models(config, name, host.plugins.all(Provider))
-        self.kind = self._find_kind()
+        self._of_kind = self._find_kind()
+        limits = settings.limits
+        self.rounds = limits.rounds or self.kind.rounds
+        self.calls = limits.calls or self.kind.calls
+        self.seconds = limits.seconds or self.kind.seconds
 
     # --- what it consists of ---
 
@@ -102,7 +107,18 @@ class AgentRuntime:
             self._entities[platform] = found
         return found
 
-    def _find_kind(self) -> Kind:
+    @property
+    def kind(self) -> Kind:
+        """What decides when its turns are over."""
+        assert isinstance(self._of_kind.thing, Kind)
+        return self._of_kind.thing
+
+    @property
+    def kind_from(self) -> str:
+        """The plugin that brought its kind."""
+        return self._of_kind.plugin
+
+    def _find_kind(self) -> Registered:
         entry = self.host.plugins.things[Kind].get(self.settings.kind)
         if entry is None or not isinstance(entry.thing, Kind):
             kinds = things_named(self.host.plugins.all(Kind))
@@ -111,7 +127,7 @@ class AgentRuntime:
                 f"There is no kind of agent {self.settings.kind}.",
                 f"There are: {kinds}.",
             )
-        return entry.thing
+        return entry
 
     async def actions(self, turn: Turn) -> tuple[Registered, ...]:
         """The actions that this turn may use: those whose ``validate`` said yes, asked once in a turn."""

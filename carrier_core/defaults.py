@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 
 @impl(trylast=True)
-def register_kinds() -> Kind:
-    from carrier_core.pipeline import Conversational
+def register_kinds() -> tuple[Kind, ...]:
+    from carrier_core.kinds import Conversational, Task
 
-    return Conversational()
+    return Conversational(), Task()
 
 
 @impl(trylast=True)

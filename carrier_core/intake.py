@@ -20,6 +20,7 @@ from carrier_core.messages import Drop, Inbound, InboundKind, make_id
 from carrier_core.outcomes import Answer, Event
 from carrier_core.prompts import Json
 from carrier_core.provenance import OPERATOR
+from carrier_core.rating import rate
 from carrier_core.reception import clean
 from carrier_core.records import encode
 from carrier_core.scheduler import Row
@@ -68,8 +69,8 @@ class Intake:
         payload = encode(inbound)
         if inbound.kind is InboundKind.MESSAGE:
             return Accepted(tuple([await self._append(agent, inbound, payload) for agent in hearing]))
-        reasons = [await self._pass(agent, inbound, payload) for agent in hearing]
-        return Accepted(reason="" if "" in reasons else reasons[0])
+        passed = [await self._pass(agent, inbound, payload) for agent in hearing]
+        return next((each for each in passed if not each.reason), passed[0])
 
     def _hearing(self, inbound: Inbound) -> Iterable[AgentRuntime]:
         agents = self._host.agents
@@ -98,29 +99,27 @@ class Intake:
 
     # --- what passes the queue ---
 
-    async def _pass(self, agent: AgentRuntime, inbound: Inbound, payload: bytes) -> str:
-        """Apply what needs no turn of its own, once; returns why nothing came of it, empty if something did."""
+    async def _pass(self, agent: AgentRuntime, inbound: Inbound, payload: bytes) -> Accepted:
+        """Apply what needs no turn of its own, once; its reason says why nothing came of it."""
         host, room = self._host, inbound.room.id
         with anyio.CancelScope(shield=True):
             appended = await host.store.journal.append_inbound(agent.name, room, inbound.dedupe_key, payload)
             if not appended.is_new:
                 await host.look(agent.name, room)  # it may have been stored and then not been applied
-                return "it was taken before"
-            reason = await self.apply(agent, Row(appended.seq, inbound))
+                return Accepted(reason="it was taken before")
+            applied = await self.apply(agent, Row(appended.seq, inbound))
         self._happened("message_received", inbound, agent.name, "", kind=str(inbound.kind))
-        if reason:
-            self._drop(inbound, reason)
-        return reason
+        return self._drop(inbound, applied.reason) if applied.reason else applied
 
-    async def apply(self, agent: AgentRuntime, row: Row) -> str:
-        """Apply a row that passes the queue, and take it out of the journal; returns why nothing came of it.
+    async def apply(self, agent: AgentRuntime, row: Row) -> Accepted:
+        """Apply a row that passes the queue, and take it out of the journal; returns what came of it, or why nothing did.
 
         A process does so once, also where the row stays a while: a stop that is applied again would stop the next turn.
         """
         inbound = row.inbound
         key = (agent.name, inbound.room.id, row.seq)
         if key in self._applied:
-            return ""
+            return Accepted()
         self._applied[key] = None
         if len(self._applied) > _REMEMBERED:
             del self._applied[next(iter(self._applied))]
@@ -130,7 +129,7 @@ class Intake:
             self._applied.pop(key, None)  # it is still in the journal, for whoever looks next
             raise
 
-    async def _applied_now(self, agent: AgentRuntime, row: Row) -> str:
+    async def _applied_now(self, agent: AgentRuntime, row: Row) -> Accepted:
         inbound = row.inbound
         if inbound.kind in (InboundKind.APPROVAL, InboundKind.CHOICE):
             return await self._answer(agent, row)
@@ -139,14 +138,16 @@ class Intake:
         if inbound.kind is InboundKind.STOP:
             reason = await self._stop(agent, row)
             if not reason:
-                return ""  # the row goes when the turn has ended
+                return Accepted()  # the row goes when the turn has ended
         elif inbound.kind in (InboundKind.EDIT, InboundKind.DELETE):
             rewritten = await self._amend(agent, inbound)
+        elif inbound.kind is InboundKind.REACTION:
+            reason = await rate(agent, inbound)
         journal = self._host.store.journal
         await journal.discard(agent.name, inbound.room.id, (row.seq,), reason or "applied", rewritten)
-        return reason
+        return Accepted(reason=reason)
 
-    async def _answer(self, agent: AgentRuntime, row: Row) -> str:
+    async def _answer(self, agent: AgentRuntime, row: Row) -> Accepted:
         """Hand an answer to the turn that waits for it, in the room in which it was asked."""
         inbound = row.inbound
         parking = await self._waiting(agent, inbound, is_meant)
@@ -157,9 +158,9 @@ class Intake:
             reason = await agent.handling.answer(parking, answer, row.seq, message.sender)
         if parking is not None and not reason:
             self._host.agenda.answered(parking)
-            return ""
+            return Accepted(resumed=parking.turn)
         await self._host.store.journal.discard(agent.name, inbound.room.id, (row.seq,), reason)
-        return reason
+        return Accepted(reason=reason)
 
     async def _waiting(
         self, agent: AgentRuntime, inbound: Inbound, is_it: Callable[[Parking, str], bool]

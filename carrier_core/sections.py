@@ -179,11 +179,17 @@ class ModelSettings(_Section):
 class TurnLimits(_Section):
     """When an agent's turn ends although its model would go on."""
 
-    rounds: Count = Field(8, description="Rounds of generating and acting in one turn.")
+    rounds: Count | None = Field(
+        None, description="Rounds of generating and acting in one turn: 8, or 50 of an agent of the kind task, without it."
+    )
     revisions: int = Field(2, ge=0, description="How often an evaluation may send a draft back in one turn.")
     tokens: Count | None = Field(None, description="Tokens in and out that one turn may use; no bound without it.")
-    seconds: Seconds = Field(300.0, description="Seconds that one turn may take.")
-    calls: Count = Field(64, description="Actions that one turn may call.")
+    seconds: Seconds | None = Field(
+        None, description="Seconds that one turn may take: 300, or 3600 of an agent of the kind task, without it."
+    )
+    calls: Count | None = Field(
+        None, description="Actions that one turn may call: 64, or 200 of an agent of the kind task, without it."
+    )
     activations: Count = Field(
         5, description="How often a turn is begun without getting any further, before it is given up, visibly."
     )

@@ -56,10 +56,12 @@ class Taken(msgspec.Struct, frozen=True):
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """The host's word that an inbound is safe: who heard it, or why nobody did."""
+    """The host's word that an inbound is safe: who heard it, or why nobody did. ``resumed`` is the turn that waited for it and goes
+    on now."""
 
     heard: tuple[Taken, ...] = ()
     reason: str = ""
+    resumed: str = ""
 
 
 class ClientHost(Protocol):
@@ -294,11 +296,38 @@ class Recaller(Thing, ABC):
 
 
 class Kind(Thing, ABC):
-    """A kind of agent: it says when the rounds of a turn are over."""
+    """A kind of agent: it says when the rounds of a turn are over, and what is told of one that could not end by itself.
+
+    ``rounds``, ``calls`` and ``seconds`` bound a turn where the operator sets nothing else. ``brief`` is what the model is told
+    of its work in every turn. ``thinks`` says that what a model writes between its calls is thought: kept for the rounds that
+    follow and for ``why``, and said only where a turn ends without anything else to say. ``urges`` is how often in a row such
+    a model is asked again although it called nothing.
+    """
+
+    rounds: int = 8
+    calls: int = 64
+    seconds: float = 300.0
+    brief: str = ""
+    thinks: bool = False
+    urges: int = 0
 
     @abstractmethod
     def goes_on(self, draft: Draft) -> bool:
         """Whether the model is asked again after this round, within the agent's limits. Pure."""
+
+    def urge(self, draft: Draft, left: int) -> str:
+        """What the model is told when it is asked again after this draft, beside the results of its calls; ``left`` is how many
+        rounds the turn has. Empty for nothing. Pure."""
+        return ""
+
+    def ending(self, draft: Draft) -> str:
+        """How a turn ended with this draft, in words, which the record keeps as its reason. Empty for nothing. Pure."""
+        return ""
+
+    def report(self, limit: str, calls: tuple[ActionCall, ...], results: tuple[ActionResult, ...]) -> str:
+        """What the room is told of a turn that was ended by a ``limit`` (in words; empty for a failure) after these calls. Empty for
+        what an agent says of any turn that fails. Pure."""
+        return ""
 
 
 class Command(Thing, ABC):

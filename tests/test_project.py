@@ -31,7 +31,7 @@ ORDER = (
     "_version errors provenance messages prompts outcomes metering schedules journal archive records spending packing kept fitting pacing memory recall providing breaker contract failures dispatch "
     "discovery parameters things specs ledger scheduler reception logs keylines configfile shape sections environment faults "
     "overrides handlebars sandbox templates character eliza characterfile settings signatures stamp table events prices windows estimates tally bounds budgets "
-    "embedding recording progress lookups policy reaching choosing turn actions approving acting pipeline drafts defaults plugins models asking handling agent why clients endings outage outbox intake agenda upkeep host "
+    "embedding recording progress lookups policy reaching choosing turn actions approving acting pipeline drafts defaults plugins models asking handling agent why clients endings outage outbox rating intake agenda upkeep host "
     "archivefile naming bill booking desk replay requests checking control daemon scenarios cli testing"
 ).split()
 

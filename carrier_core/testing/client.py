@@ -202,6 +202,23 @@ class FakeClient(Client):
         blank = self.message(room, person, "", agent=agent)
         return (await self.hand_over(msgspec.structs.replace(blank, kind=InboundKind.STOP, target=turn)))[0]
 
+    async def answer(
+        self,
+        room: str | Room,
+        person: str | Entity,
+        target: str,
+        value: str,
+        *,
+        kind: InboundKind = InboundKind.APPROVAL,
+    ) -> Accepted:
+        """Answer what a turn asked: ``target`` is the id or the code of its question, or the turn's."""
+        blank = self.message(room, person, "")
+        return (await self.hand_over(msgspec.structs.replace(blank, kind=kind, target=target, value=value)))[0]
+
+    async def react(self, room: str | Room, person: str | Entity, target: str, value: str) -> Accepted:
+        """React to a post, by its id on this platform; a blank reaction takes it back."""
+        return await self.answer(room, person, target, value, kind=InboundKind.REACTION)
+
     async def hand_over(self, *inbounds: Inbound) -> tuple[Accepted, ...]:
         """Hand events over at once, in this order, each as often as ``duplicates`` says; the first answer to each."""
         host = self.host
