@@ -292,11 +292,17 @@ class Config:
         """Relative paths in a plugin's settings are seen from this file's folder, like all others in it."""
         if settings is None:
             return None
-        paths = {
-            name: value for name in type(settings).model_fields if isinstance(value := getattr(settings, name), Path)
-        }
-        moved = {name: path_below(self.folder, path) for name, path in paths.items()}
-        return settings.model_copy(update=moved) if moved != paths else settings
+        values = {name: getattr(settings, name) for name in type(settings).model_fields}
+        moved = {name: placed for name, value in values.items() if (placed := self._moved(value)) is not value}
+        return settings.model_copy(update=moved) if moved else settings
+
+    def _moved(self, value: object) -> object:
+        """A path, or several, seen from this file's folder."""
+        if isinstance(value, Path):
+            return path_below(self.folder, value)
+        if isinstance(value, (tuple, list)) and any(isinstance(each, Path) for each in value):
+            return type(value)([self._moved(each) for each in value])
+        return value
 
     def _in_order(self, faults: Iterable[ConfigError]) -> tuple[ConfigError, ...]:
         """The faults of the file first, by line, then those from outside it."""
