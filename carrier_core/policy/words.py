@@ -31,12 +31,19 @@ def plain(text: str) -> str:
 
 
 class Words:
-    """What one person said, in several texts."""
+    """What one person said, in several texts. They are looked at when something is asked of them, which most calls do not."""
 
     def __init__(self, texts: Iterable[str]) -> None:
-        self._texts = tuple([plain(text) for text in texts])
+        self._given = tuple(texts)
+        self._plain: tuple[str, ...] | None = None
         self._stems: frozenset[str] | None = None
         self._numbers: frozenset[str] | None = None
+
+    @property
+    def _texts(self) -> tuple[str, ...]:
+        if self._plain is None:
+            self._plain = tuple([plain(text) for text in self._given])
+        return self._plain
 
     def have(self, value: Json) -> bool:
         """Whether a value was said: all texts and numbers in it, however deep. What cannot be said (true, null, nothing at all)
