@@ -51,6 +51,10 @@ class Agenda:
         """A turn that parked waits no more."""
         self._waiting.pop(parking.turn, None)
 
+    def waiting(self, agent: str, room: str) -> tuple[Parking, ...]:
+        """The turns of a room that wait, as far as this process has to do with them."""
+        return tuple([each for each in self._waiting.values() if each.room == room and each.agent == agent])
+
     async def run(self) -> None:
         """Go on until cancelled. While the store is away it is asked again later."""
         for parking in await self._host.outage.outlast(self._host.store.journal.parked):

@@ -36,8 +36,8 @@ async def choices_in(turn: Turn) -> tuple[Question, ...]:
     """See :meth:`~carrier_core.turn.Turn.choices`."""
     journal = turn.agent.host.store.journal
     found = []
-    for parking in await journal.parked():
-        if parking.agent == turn.agent.name and parking.room == turn.room.id and _STEP in parking.step:
+    for parking in turn.agent.host.agenda.waiting(turn.agent.name, turn.room.id):
+        if _STEP in parking.step:
             opened = await journal.reopen(parking.turn)
             asked = asked_in(opened, parking.step) if opened is not None else None
             if isinstance(asked, Reply) and asked.question is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -17,6 +18,7 @@ from carrier_core.prompts import (
     Decision,
     Draft,
     Evaluation,
+    Json,
     Prompt,
     PromptMessage,
     State,
@@ -136,12 +138,13 @@ async def tools(turn: Turn) -> tuple[Tool, ...]:
 def _tool(action: Action) -> Tool:
     """An action as a tool: the same object from turn to turn, so that it is encoded and weighed once."""
     known = _TOOLS.get(action)
-    if known is None or known.description != action.description or known.parameters != action.parameters:
-        known = _TOOLS[action] = Tool(action.name, action.description, dict(action.parameters), action.origins)
-    return known
+    if known is None or known[0] is not action.description or known[1] is not action.parameters:
+        tool = Tool(action.name, action.description, dict(action.parameters), action.origins)
+        known = _TOOLS[action] = (action.description, action.parameters, tool)
+    return known[2]
 
 
-_TOOLS: WeakKeyDictionary[Action, Tool] = WeakKeyDictionary()
+_TOOLS: WeakKeyDictionary[Action, tuple[str, Mapping[str, Json], Tool]] = WeakKeyDictionary()
 
 
 @impl(trylast=True)

@@ -42,6 +42,13 @@ class MemoryStore(ABC):
     ) -> tuple[Memory, ...]:
         """The newest memories that fit, newest first."""
 
+    async def of_kind(
+        self, agent: str, kind: MemoryKind, *, room: str = "", entity: str = "", limit: int = 50
+    ) -> tuple[Memory, ...]:
+        """What :meth:`list` gives for one agent and one kind that is not ``message``. Turns ask for this, so a store should have an
+        index for it."""
+        return await self.list(agent=agent, room=room, entity=entity, kind=kind, limit=limit)
+
     @abstractmethod
     async def forget(self, ids: tuple[str, ...]) -> int:
         """Remove memories from every table and index; returns how many there were."""

@@ -459,7 +459,8 @@ class Turn:
             return ()
         memories = await self.agent.memory.history(self.agent.name, self.room.id, limit=count + len(self.inbounds))
         answered = {self.memory_id} if self.superseded else self._answered()
-        found = tuple([memory for memory in memories if memory.id not in answered][-count:])
+        before = [each for each in memories if each.id not in answered and not (each.by_agent and each.turn == self.id)]
+        found = tuple(before[-count:])  # what it has said itself meanwhile is no part of what was said before
         self.stamp.show_memories(found)
         return found
 
@@ -482,7 +483,7 @@ class Turn:
     async def _known(self, kind: MemoryKind, room: str, person: str, limit: int) -> tuple[Memory, ...]:
         memory = self.agent.memory
         most = limit * _SPARE  # some of them nobody here may know
-        found = await memory.list(agent=self.agent.name, room=room, entity=person, kind=kind, limit=most)
+        found = await memory.of_kind(self.agent.name, kind, room=room, entity=person, limit=most)
         admitted = tuple([each for each in found if await self.admits(each.provenance.audience)][:limit])
         self.stamp.show_memories(admitted)
         return admitted

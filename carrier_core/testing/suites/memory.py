@@ -168,6 +168,28 @@ class MemoryLaws:
         assert await found(entity=BEA.id) == (two,)
         assert await found(kind=MemoryKind.FACT) == (three,)
 
+    @pytest.mark.anyio
+    async def test_what_is_noted_is_found_by_its_kind(self, store: Store) -> None:
+        """``of_kind`` gives one agent's memories of a kind, of a room or of a person, the newest first, up to the limit, with
+        what they say in a form that a program can read; what was replaced is gone."""
+        scene, goal = Scene(), MemoryKind.GOAL
+        data = {"status": "open", "steps": [{"text": "pack", "done": False}]}
+        old = msgspec.structs.replace(scene.memory("pack", kind=goal), data=data)
+        about = scene.memory("about Bea", kind=goal, entity=BEA)
+        there = scene.memory("elsewhere", kind=goal, room=OTHER)
+        rest = (scene.memory("a fact", kind=MemoryKind.FACT), scene.memory("theirs", kind=goal, agent="wren"))
+        await store.memory.put((scene.memory("said"), old, about, there, *rest))
+        new = msgspec.structs.replace(old, data={**data, "status": "done"})
+        await store.memory.put((new,))
+        found = store.memory.of_kind
+        assert await found(AGENT_NAME, goal) == (there, about, new)
+        assert await found(AGENT_NAME, goal, limit=2) == (there, about)
+        assert await found(AGENT_NAME, goal, room=ROOM.id) == (about, new)
+        assert await found(AGENT_NAME, goal, entity=BEA.id) == (about,)
+        assert await found(AGENT_NAME, goal, room=OTHER.id, entity=BEA.id) == ()
+        await store.memory.forget((about.id,))
+        assert await found(AGENT_NAME, goal, entity=BEA.id) == ()
+
     # --- recall ---
 
     @pytest.mark.anyio

@@ -120,6 +120,16 @@ class PostgresMemory(MemoryStore):
         values = ("" if kind is None else kind.value, entity, agent, room, limit)
         return _memories(await self._database.recalled(_SQL["list"], *values))
 
+    async def of_kind(
+        self, agent: str, kind: MemoryKind, *, room: str = "", entity: str = "", limit: int = 50
+    ) -> tuple[Memory, ...]:
+        """By the index of kinds."""
+        if entity:
+            return _memories(
+                await self._database.rows(_SQL["of_kind_about"], agent, kind.value, room, limit, entity)
+            )
+        return _memories(await self._database.rows(_SQL["of_kind"], agent, kind.value, room, limit))
+
     async def forget(self, ids: tuple[str, ...]) -> int:
         """From the tables and the index, in one transaction."""
         found: builtins.list[int] = []

@@ -144,6 +144,15 @@ class SqliteMemory(MemoryStore):
         values = ("" if kind is None else kind.value, entity, agent, room, limit)
         return memories_of(await self._database.aside(lambda rows: rows(_SQL["list"], values)))
 
+    async def of_kind(
+        self, agent: str, kind: MemoryKind, *, room: str = "", entity: str = "", limit: int = 50
+    ) -> tuple[Memory, ...]:
+        """By the index of kinds, at once."""
+        values: tuple[object, ...] = (kind.value, agent, room, limit)
+        if entity:
+            return memories_of(self._database.rows(_SQL["of_kind_about"], (*values, entity)))
+        return memories_of(self._database.rows(_SQL["of_kind"], values))
+
     async def forget(self, ids: tuple[str, ...]) -> int:
         """From the table and the index, in one transaction."""
 

@@ -18,6 +18,18 @@ SELECT heard, payload FROM places LEFT JOIN LATERAL (
 WHERE places.agent = $1 AND places.room = $2 AND heard <> $4
 ORDER BY at DESC, number DESC
 
+-- name: of_kind
+SELECT payload FROM memories
+WHERE agent = $1 AND kind = $2 AND kind <> 'message'
+    AND ($3 = '' OR place IN (SELECT place FROM places WHERE agent = $1 AND room = $3))
+ORDER BY at DESC, number DESC LIMIT $4
+
+-- name: of_kind_about
+SELECT payload FROM memories
+WHERE agent = $1 AND kind = $2 AND kind <> 'message' AND entity = $5
+    AND ($3 = '' OR place IN (SELECT place FROM places WHERE agent = $1 AND room = $3))
+ORDER BY at DESC, number DESC LIMIT $4
+
 -- name: list
 SELECT payload FROM memories
 WHERE ($1 = '' OR kind = $1) AND ($2 = '' OR entity = $2) AND ($3 = '' OR agent = $3)

@@ -34,6 +34,18 @@ SELECT row FROM memories
 WHERE place = (SELECT place FROM places WHERE agent = ? AND room = ?) AND kind = 'message' AND at < ?
 ORDER BY at DESC, number DESC LIMIT ?
 
+-- name: of_kind
+SELECT payload FROM memories INDEXED BY memories_kind
+WHERE kind = ?1 AND kind <> 'message'
+    AND place IN (SELECT place FROM places WHERE agent = ?2 AND (?3 = '' OR room = ?3))
+ORDER BY at DESC, number DESC LIMIT ?4
+
+-- name: of_kind_about
+SELECT payload FROM memories INDEXED BY memories_kind
+WHERE kind = ?1 AND kind <> 'message' AND entity = ?5
+    AND place IN (SELECT place FROM places WHERE agent = ?2 AND (?3 = '' OR room = ?3))
+ORDER BY at DESC, number DESC LIMIT ?4
+
 -- name: list
 SELECT payload FROM memories
 WHERE (?1 = '' OR kind = ?1) AND (?2 = '' OR entity = ?2)

@@ -1,0 +1,2 @@
+-- What is not said but noted (facts, goals, roles): little beside the messages, and looked up by its kind and whom it is about.
+CREATE INDEX memories_kind ON memories (agent, kind, entity, at) WHERE kind <> 'message';
