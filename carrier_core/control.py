@@ -20,7 +20,7 @@ from carrier_core.clients import ClientView
 from carrier_core.desk import Desk
 from carrier_core.errors import CarrierError, ConfigError, NotDone, Unavailable
 from carrier_core.host import Host
-from carrier_core.messages import Inbound, Memory, MemoryKind, Receipt, ReplyPart, Room
+from carrier_core.messages import Inbound, Receipt, ReplyPart, Room
 from carrier_core.plugins import CORE, Registered
 from carrier_core.prompts import Json
 from carrier_core.requests import OPERATIONS
@@ -188,16 +188,6 @@ class _Connection:
     async def _do_ask(self, request: dict[str, object]) -> Json:
         words = {key: str(request[key]) for key in ("agent", "room", "person", "text")}
         return await self._host.ask(**words)
-
-    async def _do_memories(self, request: dict[str, object]) -> Json:
-        kind = str(request.get("kind") or "")
-        memories: tuple[Memory, ...] = await self._host.store.memory.list(
-            agent=str(request.get("agent") or ""),
-            room=str(request.get("room") or ""),
-            kind=MemoryKind(kind) if kind else None,
-            limit=int(str(request.get("limit") or 50)),
-        )
-        return cast("Json", msgspec.to_builtins(memories))
 
 
 def _fault(message: str, remedy: str = "", exit_code: int = 70) -> Request:

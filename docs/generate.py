@@ -268,7 +268,7 @@ def _default(field: FieldInfo) -> str:
     if field.default is PydanticUndefined:
         return "required"
     value = str(field.default) if isinstance(field.default, (StrEnum, Path)) else field.default
-    return "none" if value is None else f"`{json.dumps(value, ensure_ascii=False)}`"
+    return "none" if value is None else f"`{json.dumps(value, ensure_ascii=False, default=str)}`"
 
 
 def _meaning(field: FieldInfo) -> str:

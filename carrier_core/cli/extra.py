@@ -14,10 +14,12 @@ from carrier_core.things import Command
 def run(name: str, argv: list[str]) -> int:
     """Run the command ``name`` of a plugin; CarrierError (64) if no enabled plugin brings it.
 
-    ``--config`` chooses the configuration whose plugins are meant, as it does for the core's own commands.
+    ``--config`` chooses the configuration whose plugins are meant, and ``--state`` what they have kept, as for the core's own
+    commands.
     """
     parser = argparse.ArgumentParser(prog=f"carrierd {name}", conflict_handler="resolve")
     place.add_config(parser)
+    place.add_state(parser)
     ours = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     place.add_config(ours)
     commands, why = _commands(ours.parse_known_args(argv)[0])
