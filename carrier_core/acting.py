@@ -98,8 +98,11 @@ def _resolved(turn: Turn, call: ActionCall) -> ActionCall:
 
 
 async def _read(turn: Turn, call: ActionCall, too_many: str) -> ActionResult:
-    refused = await _ended(turn, call, _no(too_many)) if too_many else await _refused(turn, call)
-    return refused if refused is not None else await _performed(turn, call)
+    refused = await _ended(turn, call, _no(call, too_many)) if too_many else await _refused(turn, call)
+    try:
+        return refused if refused is not None else await _performed(turn, call)
+    except InDoubt as error:  # nothing was changed, so it simply failed
+        return await _ended(turn, call, ActionResult(f"{call.name} failed: {error.message}", ok=False))
 
 
 async def _refused(turn: Turn, call: ActionCall) -> ActionResult | None:
@@ -107,7 +110,7 @@ async def _refused(turn: Turn, call: ActionCall) -> ActionResult | None:
     and the effect."""
     unfit = await _unfit(turn, call)
     if unfit:
-        return await _ended(turn, call, _no(unfit))
+        return await _ended(turn, call, _no(call, unfit))
     authorization = await turn.hooks.strictest(turn.table.caller(specs.authorize), turn, call)
     if authorization is None:
         authorization = Authorization(Ruling.DENY, "nobody judged it")
@@ -117,7 +120,7 @@ async def _refused(turn: Turn, call: ActionCall) -> ActionResult | None:
     elif authorization.ruling is Ruling.ALLOW:
         reason = ""
     reason = reason or await use(turn, call, effect_of(turn, call))
-    return await _ended(turn, call, _no(f"{call.name} was not allowed: {reason}.")) if reason else None
+    return await _ended(turn, call, _no(call, f"{call.name} was not allowed: {reason}.")) if reason else None
 
 
 async def _unfit(turn: Turn, call: ActionCall) -> str:
@@ -144,9 +147,9 @@ async def _performed(turn: Turn, call: ActionCall) -> ActionResult:
     except InDoubt:
         raise
     except CarrierError as error:
-        result = _no(f"{call.name} failed: {error.message}")
+        result = ActionResult(f"{call.name} failed: {error.message}", ok=False)
     else:
-        result = answer.value if answer else _no(f"There is no action {call.name}.")
+        result = answer.value if answer else _no(call, f"There is no action {call.name}.")
     return await _ended(turn, call, result)
 
 
@@ -166,7 +169,7 @@ async def _carried_out(turn: Turn, call: ActionCall, earlier: Intent | None) -> 
             known = await _settled(turn, call, None, again=again)
             if known is not None:
                 return known
-    return await _ended(turn, call, _no(f"{call.name} was not carried out."))
+    return await _ended(turn, call, _no(call, f"{call.name} was not carried out."))
 
 
 async def _settled(turn: Turn, call: ActionCall, earlier: Intent | None, *, again: bool) -> ActionResult | None:
@@ -190,27 +193,24 @@ async def _settled(turn: Turn, call: ActionCall, earlier: Intent | None, *, agai
         return None
     turn.progress.doubt()
     host.log.error("action_in_doubt", turn=turn.id, agent=turn.agent.name, action=call.name, key=call.key)
-    return await _ended(turn, call, unknown(call.name))
+    text = f"It is not known whether {call.name} was carried out. The operator was told; do not repeat it unasked."
+    return await _ended(turn, call, _no(call, text))
 
 
-def unknown(action: str) -> ActionResult:
-    """The result of an effect of which nobody knows whether it happened."""
-    return _no(f"It is not known whether {action} was carried out. The operator was told; do not repeat it unasked.")
-
-
-def _no(text: str) -> ActionResult:
-    return ActionResult(text, ok=False)
+def _no(call: ActionCall, text: str) -> ActionResult:
+    """What the host itself says of a call: nobody's words but those of whoever led to it."""
+    led = () if call.provenance is None else (call.provenance,)
+    return ActionResult(text, ok=False, provenance=derive(led, plugin=CORE, hook="perform"))
 
 
 async def _ended(turn: Turn, call: ActionCall, result: ActionResult) -> ActionResult:
     """The result as the model is told it: bounded, and with nothing that somebody who reads this room may not know."""
-    provenance = result.provenance or derive(_inputs(call, result), plugin="carrier", hook="perform")
+    provenance = result.provenance or derive(_inputs(call), plugin=CORE, hook="perform")
     turn.emit("action_performed", name=call.name, ok=result.ok)
     if not await turn.admits(provenance.audience):
         turn.agent.host.log.warning("result_withheld", turn=turn.id, agent=turn.agent.name, action=call.name)
-        text = f"{call.name} has a result that not everyone in this room may know. It is withheld."
-        said = derive(_inputs(call, None), plugin="carrier", hook="perform")
-        return ActionResult(text, ok=False, call=call.id, name=call.name, provenance=said)
+        withheld = _no(call, f"{call.name} has a result that not everyone in this room may know. It is withheld.")
+        return msgspec.structs.replace(withheld, call=call.id, name=call.name)
     most = turn.agent.host.config.settings.limits.result_bytes
     text = _cut(result.text, most)
     data = result.data if text is result.text and _size(result) <= most else None
@@ -257,11 +257,10 @@ def _seconds(turn: Turn, call: ActionCall) -> float:
 _WORDS = 500  # characters of a call that are kept for a person
 
 
-def _inputs(call: ActionCall, result: ActionResult | None) -> tuple[Provenance, ...]:
-    """A result that says nothing of its origin comes from outside, and from whatever led to the call. What the host says of a
-    call is of the latter alone."""
-    led = () if call.provenance is None else (call.provenance,)
-    return led if result is None and led else (*led, Provenance((outside(f"action/{call.name}"),)))
+def _inputs(call: ActionCall) -> tuple[Provenance, ...]:
+    """A result that says nothing of its origin comes from outside, and from whatever led to the call."""
+    result = Provenance((outside(f"action/{call.name}"),))
+    return (result,) if call.provenance is None else (call.provenance, result)
 
 
 def effect_of(turn: Turn, call: ActionCall) -> Effect:

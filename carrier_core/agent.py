@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 class AgentRuntime:
     """One agent of the host: its character, its narrowed tables of hooks, its models; it handles its turns.
 
-    ``generation`` counts how often its tables were compiled; a turn keeps the one that it began with. ``rounds``, ``calls`` and
-    ``seconds`` bound its turns: those of its kind, where the operator sets none.
+    ``generation`` counts how often its tables were compiled; a turn keeps the one that it began with. ``kind_from`` is the plugin
+    that brought its kind; ``rounds``, ``calls`` and ``seconds`` bound its turns: those of the kind, where the operator sets none.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class AgentRuntime:
         self.ledger = Ledger()
         self._entities: dict[str, Entity] = {}
         self.models = Models(config, name, host.plugins.all(Provider))
-        self._of_kind = self._find_kind()
+        self.kind, self.kind_from = self._find_kind()
         limits = settings.limits
         self.rounds = limits.rounds or self.kind.rounds
         self.calls = limits.calls or self.kind.calls
@@ -107,18 +107,7 @@ class AgentRuntime:
             self._entities[platform] = found
         return found
 
-    @property
-    def kind(self) -> Kind:
-        """What decides when its turns are over."""
-        assert isinstance(self._of_kind.thing, Kind)
-        return self._of_kind.thing
-
-    @property
-    def kind_from(self) -> str:
-        """The plugin that brought its kind."""
-        return self._of_kind.plugin
-
-    def _find_kind(self) -> Registered:
+    def _find_kind(self) -> tuple[Kind, str]:
         entry = self.host.plugins.things[Kind].get(self.settings.kind)
         if entry is None or not isinstance(entry.thing, Kind):
             kinds = things_named(self.host.plugins.all(Kind))
@@ -127,7 +116,7 @@ class AgentRuntime:
                 f"There is no kind of agent {self.settings.kind}.",
                 f"There are: {kinds}.",
             )
-        return entry
+        return entry.thing, entry.plugin
 
     async def actions(self, turn: Turn) -> tuple[Registered, ...]:
         """The actions that this turn may use: those whose ``validate`` said yes, asked once in a turn."""
@@ -219,7 +208,8 @@ class AgentRuntime:
         client = inbound.client
         key = make_id("edit", self.name, inbound.dedupe_key)
         turn = Turn(self, self.table(client), key, (Row(0, inbound),), 0)
-        kept = await turn.keep(msgspec.structs.replace(memory, content=inbound.message.content))
+        content = inbound.message.content
+        kept = await turn.keep(msgspec.structs.replace(memory, content=content, provenance=turn.told(content)))
         if kept is not None:
             await self.memory.put((kept,))
 

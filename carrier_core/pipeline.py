@@ -16,8 +16,8 @@ from carrier_core import specs
 from carrier_core.acting import process_actions
 from carrier_core.contract import CORE
 from carrier_core.errors import CarrierError, OverBudget, PluginError
-from carrier_core.failures import said as told
 from carrier_core.journal import Outgoing
+from carrier_core.kinds import Exhausted, Rounds, acts_of, reached
 from carrier_core.messages import Block, Memory, MemoryKind, Part, Question, Reply, ReplyPart, make_id
 from carrier_core.outcomes import Connection, Outcome, Status
 from carrier_core.prompts import (
@@ -31,11 +31,10 @@ from carrier_core.prompts import (
     Prompt,
     PromptMessage,
     State,
-    Then,
     Verdict,
 )
 from carrier_core.provenance import OPERATOR, Provenance, derive
-from carrier_core.things import Evaluator, Kind
+from carrier_core.things import Evaluator
 from carrier_core.turn import Turn
 
 # --- the turn --------------------------------------------------------------------------------------------------------
@@ -48,49 +47,35 @@ async def run(turn: Turn) -> Outcome:
     decision = await turn.progress.run("decide", partial(decide, turn))
     if not decision.answer:
         return Outcome(Status.SILENT, reason=decision.reason)
-    said: tuple[Part, ...] = ()
-    feedback: list[Evaluation] = []
-    limits = turn.agent.settings.limits
+    rounds = Rounds(turn.agent.kind, turn.agent.settings.limits.revisions)
     while True:
         turn.round += 1
         number = turn.round
-        composed = await turn.progress.run(f"compose/{number}", partial(compose, turn, tuple(feedback)))
+        composed = await turn.progress.run(f"compose/{number}", partial(compose, turn, rounds.feedback, rounds.urge))
         turn.compose_with(composed)
         if number > 1:
             await turn.progress.flush()
         completion = await turn.progress.run(f"generate/{number}", partial(generate_response, turn, composed.prompt))
         if completion.calls or _lingers(turn):
             await turn.progress.flush()
+        before = len(turn.calls)
         results = await process_actions(turn, completion)
         if any(result.silent for result in results):
             return Outcome(Status.SILENT, reason="the agent chose not to answer", usage=turn.usage)
-        said += (*completion.parts, *(part for result in results for part in result.say))
-        draft = Draft(said, completion.calls, results, number)
+        draft = rounds.draft(number, completion, results)
         verdict = await _verdict(turn, draft)
         if verdict is not None and verdict.verdict is Verdict.BLOCK:
             return Outcome(Status.BLOCKED, reason=f"{verdict.evaluator}: {verdict.feedback}", usage=turn.usage)
-        if verdict is not None and verdict.verdict is Verdict.REVISE and len(feedback) < limits.revisions:
-            feedback.append(verdict)
-            said = ()
-        elif verdict is not None and verdict.verdict is Verdict.FOLLOW_UP and len(feedback) < limits.revisions:
-            feedback.append(verdict)
-        elif not _goes_on(turn, draft):
+        if not rounds.go_on(draft, verdict, turn.agent.rounds - number):
             break
-        if number >= limits.rounds or _spent(turn):
-            if said_nothing(said):
-                raise CarrierError(
-                    f"The limits of the turn were reached after {number} rounds without an answer.",
-                    remedy="Raise `rounds` or `tokens` in the agent's limits.",
-                )
+        limit = reached(turn, before)
+        if limit and (turn.agent.kind.thinks or said_nothing(rounds.said)):
+            raise Exhausted(limit, number)
+        if limit:
             break
-    return await turn.progress.run("settle", partial(settle, turn, said))
-
-
-def _goes_on(turn: Turn, draft: Draft) -> bool:
-    try:
-        return turn.agent.kind.goes_on(draft)
-    except (Exception, SystemExit) as error:
-        raise CarrierError(f"The kind of agent {turn.agent.kind.name} failed: {told(error)}.") from error
+    if turn.agent.kind.thinks and said_nothing(rounds.said):
+        raise Exhausted("the model had nothing to say", number)
+    return await turn.progress.run("settle", partial(settle, turn, rounds.said, rounds.ending(draft)))
 
 
 def _lingers(turn: Turn) -> bool:
@@ -103,11 +88,6 @@ def _lingers(turn: Turn) -> bool:
         specs.around_turn,
     )
     return any(turn.table.has(spec, beside=CORE) for spec in specs_between) or bool(turn.table.things(Evaluator))
-
-
-def _spent(turn: Turn) -> bool:
-    most = turn.agent.settings.limits.tokens
-    return most is not None and turn.usage.input + turn.usage.output >= most
 
 
 # --- 3a, 3b: who spoke, and what is stored of it -------------------------------------------------------------------------
@@ -130,7 +110,7 @@ def _said(turn: Turn) -> list[Memory]:
             MemoryKind.MESSAGE,
             inbound.message.content,
             inbound.message.at,
-            turn.spoken,
+            turn.told(inbound.message.content),
             entity=turn.person.id,
             name=turn.person.name,
             turn=turn.id,
@@ -157,12 +137,14 @@ async def compose_state(turn: Turn) -> State:
     """What all context contributes, in order."""
     answers = await turn.hooks.collect(turn.table.caller(specs.provide_state), turn)
     parts = [part for answer in answers for part in answer.value.parts]
+    if turn.agent.kind.brief:
+        parts.append(_of_kind(turn, turn.agent.kind.brief, "brief"))
     parts.sort(key=lambda part: part.order)
     return await turn.hooks.transform(turn.table.caller(specs.transform_state), turn, State(tuple(parts)))
 
 
-async def compose(turn: Turn, feedback: tuple[Evaluation, ...]) -> Composed:
-    """The state of a round and its prompt; what evaluators want changed comes last."""
+async def compose(turn: Turn, feedback: tuple[Evaluation, ...], urge: str = "") -> Composed:
+    """The state of a round and its prompt; what evaluators want changed comes last, or what the kind of agent urges."""
     if turn.round > 1:
         turn.state = None
     state = await _admitted(turn, await turn.compose())
@@ -172,7 +154,19 @@ async def compose(turn: Turn, feedback: tuple[Evaluation, ...]) -> Composed:
     prompt = await turn.hooks.transform(turn.table.caller(specs.transform_prompt), turn, answer.value)
     if feedback:
         prompt = _with_feedback(turn, prompt, feedback)
+    if urge:
+        extra = PromptMessage("system", (_of_kind(turn, urge, "urge"),))
+        prompt = msgspec.structs.replace(prompt, messages=(*prompt.messages, extra))
     return Composed(state, prompt)
+
+
+def _of_kind(turn: Turn, text: str, key: str) -> Part:
+    """What the kind of agent tells the model: in the operator's name, if it is the host's or a trusted plugin's."""
+    part = Part(text, key, Provenance((OPERATOR,)), order=_BRIEF, stable=key == "brief")
+    return turn.stamp.part(part, turn.agent.kind_from, "kind")
+
+
+_BRIEF = -70  # before what changes from turn to turn
 
 
 async def _admitted(turn: Turn, state: State) -> State:
@@ -247,8 +241,8 @@ async def _verdict(turn: Turn, draft: Draft) -> Evaluation | None:
 # --- 7: reply and memory ----------------------------------------------------------------------------------------------------------
 
 
-async def settle(turn: Turn, said: tuple[Part, ...]) -> Outcome:
-    """The reply as it is to be delivered, or why there is none."""
+async def settle(turn: Turn, said: tuple[Part, ...], ending: str = "") -> Outcome:
+    """The reply as it is to be delivered, or why there is none; ``ending`` says how the turn ended, where its kind does."""
     if said_nothing(said):
         return Outcome(Status.SILENT, reason="the agent had nothing to say", usage=turn.usage)
     reply: object = await turn.hooks.transform(
@@ -257,7 +251,7 @@ async def settle(turn: Turn, said: tuple[Part, ...]) -> Outcome:
     if isinstance(reply, Block):
         return Outcome(Status.BLOCKED, reason=reply.reason, usage=turn.usage)
     assert isinstance(reply, Reply)
-    return Outcome(Status.REPLIED, reply, usage=turn.usage)
+    return Outcome(Status.REPLIED, reply, ending, turn.usage)
 
 
 def said_nothing(said: tuple[Part, ...]) -> bool:
@@ -354,7 +348,7 @@ def _of_turn(turn: Turn, memory: Memory, plugin: str) -> Memory:
 
 async def within(turn: Turn) -> Outcome:
     """A whole turn within its wrappers and its time; whatever goes wrong becomes an outcome that can be shown."""
-    seconds = turn.agent.settings.limits.seconds
+    seconds = turn.agent.seconds
     turn.can_park = True
     try:
         with anyio.fail_after(seconds):
@@ -363,17 +357,21 @@ async def within(turn: Turn) -> Outcome:
                 return await turn.hooks.around(caller, turn, call=partial(run, turn))
             return await run(turn)
     except TimeoutError:
-        return failed(turn, f"the turn took longer than {seconds:g} s")
+        turn.can_park = False
+        return await cut_short(turn, f"the turn took longer than {seconds:g} s", f"it has taken {seconds:g} seconds")
+    except Exhausted as error:
+        return await cut_short(turn, str(error), error.limit)
     except OverBudget as error:
         reply = notice(error.say, turn.message.id) if error.say else None
-        return Outcome(Status.BLOCKED, reply, error.message, turn.usage)
+        told = await cut_short(turn, error.message, "it may not cost more")
+        return told if _is_report(told) else Outcome(Status.BLOCKED, reply, error.message, turn.usage)
     except PluginError as error:
-        return failed(turn, error.message)
+        return await cut_short(turn, error.message)
     except CarrierError as error:
-        return failed(turn, str(error))
+        return await cut_short(turn, str(error))
     except Exception as error:
         turn.agent.host.log.exception("turn_raised", turn=turn.id, agent=turn.agent.name)
-        return failed(turn, f"{type(error).__name__}: {error}")
+        return await cut_short(turn, f"{type(error).__name__}: {error}")
     finally:
         turn.can_park = False
 
@@ -384,16 +382,27 @@ def failed(turn: Turn, reason: str) -> Outcome:
     return Outcome(Status.FAILED, reply, reason, turn.usage)
 
 
+async def cut_short(turn: Turn, reason: str, limit: str = "") -> Outcome:
+    """The outcome of a turn that did not come to its end: the room is told what was done, where the kind of agent has a report."""
+    outcome = failed(turn, reason)
+    calls, results = acts_of(turn.progress.done)
+    try:
+        text = turn.agent.kind.report(limit, calls, results)
+        if not text:
+            return outcome
+        said = Part(text, "report", turn.stamp.completion_of(turn.prompt, CORE, "settle"))
+        told = await settle(turn, (said,))
+    except (Exception, SystemExit) as error:  # a guard of replies, or a plugin's kind
+        turn.agent.host.log.warning("report_failed", turn=turn.id, agent=turn.agent.name, error=str(error))
+        return outcome
+    return msgspec.structs.replace(told, status=Status.FAILED, reason=reason) if told.reply is not None else outcome
+
+
+def _is_report(outcome: Outcome) -> bool:
+    return outcome.reply is not None and not outcome.reply.notice
+
+
 def notice(text: str, reply_to: str = "") -> Reply:
     """A sentence of the host itself, in the operator's words."""
     part = Part(text, key="notice", provenance=Provenance((OPERATOR,), plugin="carrier"))
     return Reply((part,), reply_to, notice=True)
-
-
-class Conversational(Kind):
-    """The kind that converses: after calls whose results are for the model, it is asked again; then the turn ends."""
-
-    name = "conversational"
-
-    def goes_on(self, draft: Draft) -> bool:
-        return any(result.then is Then.MODEL for result in draft.results)

@@ -38,7 +38,7 @@ from carrier_core.outcomes import Answer, Event
 from carrier_core.policy.roles import change_role, role_of
 from carrier_core.progress import Progress
 from carrier_core.prompts import ActionCall, ActionResult, Completion, Composed, Json, Prompt, State, Usage
-from carrier_core.provenance import Audience, Provenance, Readers, outside, person, shared
+from carrier_core.provenance import Audience, Provenance, Readers, derive, outside, person, shared
 from carrier_core.reaching import deliver, say
 from carrier_core.reception import clean_text
 from carrier_core.scheduler import Row
@@ -399,6 +399,11 @@ class Turn:
         if part.kind is PartKind.TEXT:
             return self.spoken  # which is that of a schedule, where one is told
         return part.provenance or self._quoted()
+
+    def told(self, content: tuple[Part, ...]) -> Provenance:
+        """The provenance of what was said as a whole: of everybody whose words are in it, those that are repeated too."""
+        others = [self.origin(part) for part in content if part.kind is not PartKind.TEXT]
+        return derive((self.spoken, *others), plugin=self.client, hook="receive") if others else self.spoken
 
     def _quoted(self) -> Provenance:
         """That of what was said elsewhere and is repeated here."""
