@@ -10,6 +10,10 @@ PLUGINS := $(patsubst %/pyproject.toml,%,$(sort $(wildcard plugins/*/pyproject.t
 STAMP := $(VENV)/.made
 # A server of model protocols that is not ours, where npm can bring it and none is named; without it its tests are skipped.
 AIMOCK := $(if $(CARRIER_TEST_AIMOCK),,$(if $(shell command -v npm 2>/dev/null),$(VENV)/.aimock))
+# Servers of tools that are not ours, likewise.
+MCP := $(if $(CARRIER_TEST_MCP),,$(if $(shell command -v npm 2>/dev/null),$(VENV)/.mcp))
+NPM := npm install --no-audit --no-fund --no-save --loglevel=error --prefer-offline \
+	--fetch-retries=2 --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=5000
 LINTED := $(wildcard carrier_core plugins tests config docs)
 
 # Without its .pyc files every start compiles what it imports, which takes ten times as long as the import.
@@ -29,8 +33,9 @@ setup: $(STAMP) ## make .venv, with the core and every plugin installed editable
 run: $(STAMP) ## talk to an agent here
 	@$(BIN)/carrierd chat $(ARGS)
 
-test: $(STAMP) $(AIMOCK) ## run every test, the plugins' included
-	@CARRIER_TEST_AIMOCK="$${CARRIER_TEST_AIMOCK:-$$(cat $(AIMOCK) 2>/dev/null)}" $(BIN)/python -m pytest $(ARGS)
+test: $(STAMP) $(AIMOCK) $(MCP) ## run every test, the plugins' included
+	@CARRIER_TEST_AIMOCK="$${CARRIER_TEST_AIMOCK:-$$(cat $(AIMOCK) /dev/null 2>/dev/null)}" \
+		CARRIER_TEST_MCP="$${CARRIER_TEST_MCP:-$$(cat $(MCP) /dev/null 2>/dev/null)}" $(BIN)/python -m pytest $(ARGS)
 
 check: $(STAMP) ## lint, format and types
 	$(BIN)/ruff check $(LINTED)
@@ -64,8 +69,13 @@ $(STAMP): Makefile pyproject.toml carrier_core/_version.py $(PLUGINS:=/pyproject
 
 # The path of its script. That it cannot be had is no reason to stop, and is tried again the next time.
 $(VENV)/.aimock: $(STAMP)
-	@npm install --prefix $(VENV)/npm --no-audit --no-fund --no-save --loglevel=error --prefer-offline \
-		--fetch-retries=2 --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=5000 \
-		'@copilotkit/aimock@^1.43' </dev/null >&2 \
+	@$(NPM) --prefix $(VENV)/npm '@copilotkit/aimock@^1.43' </dev/null >&2 \
 		&& path=$$(readlink -f $(VENV)/npm/node_modules/.bin/llmock) && echo "$$path" >$@ \
 		|| echo "npm could not bring @copilotkit/aimock: the tests with it are skipped." >&2
+
+# The folder that they are in: one of their own, since npm would take out of another what it was not asked for.
+$(VENV)/.mcp: $(STAMP)
+	@$(NPM) --prefix $(VENV)/npm-mcp '@modelcontextprotocol/server-everything@^2026.8' \
+		'@modelcontextprotocol/server-filesystem@^2026.8' '@modelcontextprotocol/server-memory@^2026.8' </dev/null >&2 \
+		&& echo "$(abspath $(VENV)/npm-mcp)" >$@ \
+		|| echo "npm could not bring the servers of the Model Context Protocol: the tests with them are skipped." >&2

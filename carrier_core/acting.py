@@ -310,5 +310,5 @@ async def _case(turn: Turn, call: ActionCall) -> Case:
         Words(said),
         Words([*said, *known]),
         private,
-        defaults_in(schema),
+        {} if action is None or action.origins else defaults_in(schema),  # not what a server says of itself
     )

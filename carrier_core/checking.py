@@ -33,6 +33,9 @@ def examine(config: Config, plugins: Plugins | None = None) -> tuple[list[Config
     return _Examination(config, plugins).run()
 
 
+_SLIP = 0.8  # how alike two names have to be for one to be a misspelt other
+
+
 class _Examination:
     def __init__(self, config: Config, plugins: Plugins) -> None:
         self._config = config
@@ -76,7 +79,11 @@ class _Examination:
         for position, plugin in enumerate(policy.trusted):
             yield from self._known(("policy", "trusted", position), "plugin", plugin, plugins.found)
         for position, action in enumerate(policy.allow):
-            yield from self._known(("policy", "allow", position), "action", action, plugins.things[Action])
+            yield from self._action(("policy", "allow", position), action)
+        for key, entries in (("rules", policy.rules), ("limits", policy.limits)):
+            for position, entry in enumerate(entries):
+                for action in entry.action or ():
+                    yield from self._action(("policy", key, position, "action"), action)
         for provider in self._settings.limits.providers:
             yield from self._known(("limits", "providers", provider), "provider", provider, self._services())
         for model in self._settings.models:
@@ -100,6 +107,19 @@ class _Examination:
         """The names of providers, those of embedders included."""
         things = self._plugins.things
         return {*things[Provider], *[name.partition("/")[0] for name in things[Embedder]]}
+
+    def _action(self, path: KeyPath, action: str) -> Iterator[ConfigError]:
+        """An action that is not there may be one that a plugin offers while it runs; unless it looks like a slip of the pen."""
+        there = self._plugins.things[Action]
+        if action in there or set(action) & set("*?["):
+            return
+        if get_close_matches(action, there, 1, _SLIP):
+            yield from self._known(path, "action", action, there)
+        else:
+            what = ".".join(str(key) for key in path if isinstance(key, str))
+            self._notes.append(
+                f"{what} names the action {action}: no plugin brings it, unless one offers it as it runs."
+            )
 
     def _guard(self, path: KeyPath, plugin: str, hook: str) -> Iterator[ConfigError]:
         found = self._plugins.found.get(plugin)

@@ -71,6 +71,9 @@ def marked(files):
     return found[0]
 
 
+ACTIONS = '[plugins]\nenabled = ["carrier-memory-sqlite", "carrier-provider-scripted", "carrier-actions-standard"]\n'
+
+
 def config(text):
     return {"carrier.toml": text}
 
@@ -163,7 +166,7 @@ KEYS = {
     ),
     "text for a section": ('[plugin]\nweather = "x" #!\n', "`weather` in [plugin] must be a table", "[plugin.weather]"),
     "below the least": ("[agents.bot]\nconversation_length = -1 #!\n", "must be at least 0, not -1", "32"),
-    "zero seconds": ("[agents.bot.limits]\nseconds = 0 #!\n", "must be more than 0, not 0", "300"),
+    "zero seconds": ("[agents.bot.limits]\nseconds = 0 #!\n", "must be more than 0, not 0", "leave it out"),
     "empty text": ('[memory]\nstore = "" #!\n', "must be text that is not empty", "leave it out"),
     "no finite number": ("[limits]\nstop_seconds = inf #!\n", "inf is no number to work with", "finite"),
     "above the most": ("[agents.bot]\nconversation_length = 99999999999 #!\n", "must be at most 10000", "32"),
@@ -242,7 +245,16 @@ NAMES = {
         "There is no plugin",
         "carrier-memory-sqlite?",
     ),
-    "allowed action": ('[policy]\nallow = ["fly"] #!\n', "There is no action fly.", "There are: "),
+    "allowed action": (
+        ACTIONS + '[policy]\nallow = ["send_mesage"] #!\n',
+        "There is no action send_mesage.",
+        "Did you mean send_message?",
+    ),
+    "action of a rule": (
+        ACTIONS + '[[policy.rules]]\nruling = "deny"\naction = ["*", "send_mesage"] #!\n',
+        "There is no action send_mesage.",
+        "Did you mean send_message?",
+    ),
     "provider of a limit": (
         "[limits.providers.scriptd] #!\n",
         "There is no provider scriptd.",
@@ -335,6 +347,13 @@ def test_a_name_that_is_not_there_is_told(check, tmp_path, case):
     assert len(said) == 1
     assert said[0].startswith(f"{tmp_path}/config/carrier.toml:{line}: ")
     assert remedy in said[0]
+
+
+def test_an_action_that_a_plugin_may_offer_later_is_only_noted(check):
+    code, lines = check(config(ACTIONS + '[policy]\nallow = ["files_read", "files_*"]\n'))
+    assert code == 0
+    assert [line for line in lines if "the action files_read" in line]
+    assert not [line for line in lines if "files_*" in line]
 
 
 FILES = {
@@ -942,7 +961,7 @@ def test_the_hook_of_a_plugin_that_is_off_says_so(check, install):
 
 def test_several_faults_are_all_listed_the_main_file_first_by_line(check, tmp_path):
     files = {
-        "carrier.toml": '[agents.bot]\nkind = "chatty"\n[policy]\nallow = ["fly"]\n',
+        "carrier.toml": '[agents.bot]\nkind = "chatty"\n[policy]\nguards = ["fly:decide"]\n',
         "characters/bot.toml": 'name = "Bot"\nbioo = 1\n',
         "plugins/own.py": "1 / 0\n",
         "plugins/zoo.py": "import nosuchmodule\n",
