@@ -10,7 +10,7 @@ import anyio
 from carrier_core import specs
 from carrier_core.contract import CORE
 from carrier_core.errors import CarrierError, single
-from carrier_core.things import Client
+from carrier_core.things import Client, Evaluator
 from carrier_core.turn import Turn
 
 _GRACE = 1.0  # seconds that a client has to show the rest of a draft when the completion is there
@@ -24,7 +24,7 @@ async def drafting(turn: Turn) -> AsyncIterator[Callable[[str], None]]:
     guarded = any(
         turn.table.has(spec, beside=CORE)
         for spec in (specs.transform_completion, specs.evaluate, specs.transform_reply, specs.around_step)
-    )
+    ) or bool(turn.table.things(Evaluator))  # each may block the draft
     client = entry.thing if entry is not None else None
     answers = turn.hooks.step == f"generate/{turn.round}"  # a hook may ask a model too, for itself
     if entry is None or guarded or not answers or not isinstance(client, Client) or not client.retracts:
