@@ -169,6 +169,7 @@ async def _carried_out(turn: Turn, call: ActionCall, earlier: Intent | None) -> 
             known = await _settled(turn, call, None, again=again)
             if known is not None:
                 return known
+            turn.progress.repeat()
     return await _ended(turn, call, _no(call, f"{call.name} was not carried out."))
 
 
@@ -293,6 +294,7 @@ async def _case(turn: Turn, call: ActionCall) -> Case:
     if entry is not None and action is not None and type(action).readers is not Action.readers:
         readers = await turn.hooks.call(turn.table.method(entry, Action.readers), turn, call)
         private = readers is not None and (provenance is None or not provenance.audience.admits(readers))
+    effect = effect_of(turn, call)
     schema = action.parameters if action is not None else {}
     places = action.destination if action is not None else None
     return Case(
@@ -302,9 +304,9 @@ async def _case(turn: Turn, call: ActionCall) -> Case:
         turn.person,
         await turn.role(),
         call,
-        effect_of(turn, call),
+        effect,
         (call.name, *(action.similes if action is not None else ())),
-        places_in(schema) if places is None else places,
+        places if places is not None else () if effect is Effect.READ else places_in(schema),
         action.role if action is not None else Role.GUEST,
         foreign_to(turn.person, provenance.origins if provenance is not None else (outside("unknown"),)),
         Words(said),

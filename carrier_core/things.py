@@ -201,7 +201,8 @@ class Action(Thing, ABC):
     sentences that show when it is called, ``similes`` other names by which a model or a person may know it.
 
     ``effect`` says what it does to the world and is what policy judges by. ``destination`` names the arguments that say where it
-    goes (an address, a URL); where that is None, they are known by their names. ``role`` is what the person has to be at least.
+    goes (an address, a URL); where that is None, those of anything but a read are known by their names. A read that declares some
+    tells that place something, as a URL does. ``role`` is what the person has to be at least.
     ``origins`` are those of its name, description and schema where they come from elsewhere than the plugin: from a server, say.
 
     Before anything but a read its intent is written down, with ``call.key``. Where the record of how it ended is missing

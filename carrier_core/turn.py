@@ -256,7 +256,7 @@ class Turn:
     ) -> Memory | None:
         """Remember something of this turn; it is stored when the turn ends. None if a hook dropped it.
 
-        With a ``key`` it takes the place of whatever was remembered under that key, of this kind, before. ``person`` is whom it is
+        With a ``key`` it takes the place of whatever was remembered under that key, of this kind, in this room before. ``person`` is whom it is
         about, the one spoken with if nobody is named. The provenance that a plugin gives is checked like that of a part; without
         one the text comes from outside. CarrierError for a role, which :meth:`set_role` changes.
         """
@@ -271,7 +271,7 @@ class Turn:
         if impl is not None:
             part = self.stamp.part(part, impl.plugin, impl.hook)
         memory = Memory(
-            make_id("memory", self.agent.name, str(kind), key) if key else make_id("memory", self.id, name),
+            make_id("memory", self.agent.name, str(kind), self.room.id, key) if key else make_id("memory", self.id, name),
             self.agent.name,
             self.room.id,
             kind,

@@ -7,7 +7,8 @@ words were before the model that asked for it. Rules of the operator go first. W
 effect     all in the prompt is the operator's, the agent's or   something in it is from outside, or somebody else's
            the person's own
 =========  ====================================================  =================================================================
-read       allowed                                               allowed
+read       allowed; one that goes somewhere asks, unless the     the same, but the place has to be in the message that is being
+           person, or the operator's list, named the place       answered, or on the list
 write      allowed                                               asks, unless the person named the action and said every argument
 external   asks, unless the person, or the operator's list,      asks, unless the person named the action and said every argument
            named where it goes, or named the action and said

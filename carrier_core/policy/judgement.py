@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from carrier_core.policy.case import Case
 from carrier_core.policy.rules import fits, is_listed
+from carrier_core.policy.words import Words
 from carrier_core.prompts import Authorization, Effect, Ruling
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _by(rule: PolicyRule, case: Case, settings: PolicySettings) -> Authorization
 def _doubt(case: Case, settings: PolicySettings) -> str:
     """Why a person should look at a call; empty where there is no reason to."""
     if case.effect is Effect.READ:
-        return ""
+        return "" if not case.destination or _leads(case, settings, case.said if case.foreign else case.known) else _NOWHERE
     if case.private and not case.is_own:
         return _PRIVATE
     if case.foreign:
@@ -53,12 +54,18 @@ def _doubt(case: Case, settings: PolicySettings) -> str:
         return ""
     if case.effect is Effect.SPEND:
         return "it spends money"
-    goes = case.goes()
-    if goes and all(case.known.have(place) or is_listed(place, settings.destinations) for place in goes):
+    if _leads(case, settings, case.known):
         return ""
-    return "nobody has said that it should go there" if goes else "it has an effect outside"
+    return _NOWHERE if case.goes() else "it has an effect outside"
 
 
+def _leads(case: Case, settings: PolicySettings, words: Words) -> bool:
+    """Whether it goes where somebody, or the operator beforehand, has said."""
+    goes = case.goes()
+    return bool(goes) and all(words.have(place) or is_listed(place, settings.destinations) for place in goes)
+
+
+_NOWHERE = "nobody has said that it should go there"
 _PRIVATE = "not everyone who would read it may know it"
 _TOLD = 3  # origins that are named
 

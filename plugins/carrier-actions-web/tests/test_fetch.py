@@ -46,7 +46,7 @@ async def failed(scene, respond, **arguments):
 
 async def test_it_goes_outside_to_where_the_url_says(scene) -> None:
     action = FetchPage(scene.web())
-    assert action.effect is Effect.EXTERNAL
+    assert action.effect is Effect.READ
     assert action.destination == ("url",)
     assert action.idempotent
     assert {"FETCH", "FETCH_URL", "OPEN_URL", "READ_PAGE", "BROWSE"} <= {*action.similes}
