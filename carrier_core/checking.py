@@ -80,9 +80,12 @@ class _Examination:
             yield from self._known(("policy", "trusted", position), "plugin", plugin, plugins.found)
         for position, action in enumerate(policy.allow):
             yield from self._action(("policy", "allow", position), action)
-        for key, entries in (("rules", policy.rules), ("limits", policy.limits)):
-            for position, entry in enumerate(entries):
-                for action in entry.action or ():
+        for key, named in (
+            ("rules", [rule.action for rule in policy.rules]),
+            ("limits", [use.action for use in policy.limits]),
+        ):
+            for position, actions in enumerate(named):
+                for action in actions or ():
                     yield from self._action(("policy", key, position, "action"), action)
         for provider in self._settings.limits.providers:
             yield from self._known(("limits", "providers", provider), "provider", provider, self._services())
