@@ -1,33 +1,14 @@
-"""A turn as an action sees it, without a host."""
+"""A model that calls actions in a real host, and a call as an action sees it without one."""
 
 from __future__ import annotations
 
-import msgspec
+from collections.abc import AsyncIterator
+
 import pytest
 
-from carrier_core import (
-    AGENT,
-    OPERATOR,
-    ActionCall,
-    Audience,
-    Entity,
-    Inbound,
-    Memory,
-    MemoryKind,
-    Part,
-    PartKind,
-    Provenance,
-    Room,
-    Source,
-    make_id,
-    person,
-)
-
-ANA = Entity.of("test", "ana", name="Ana")
-ROOM = Room.of("test", "room")
-HERE = Audience((ROOM.id,))
-WRITTEN = Provenance((AGENT, OPERATOR, "outside:https://example.org", person(ANA.id)), HERE, "a-provider", "generate")
-"""What a completion inherits: the character is the operator's, and a page was in the prompt."""
+import carrier_actions_standard
+from carrier_core import ActionCall, Completion, Finish, Part, PromptMessage
+from carrier_core.testing import HostUnderTest, running_host
 
 
 @pytest.fixture
@@ -35,35 +16,35 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-class StubTurn:
-    """A turn in which Ana says ``I live in Porto.``, and quotes something."""
+class Talk:
+    """A host with the standard actions, whose model calls what the test tells it to."""
 
-    def __init__(self) -> None:
-        self.calls: tuple[ActionCall, ...] = ()
-        self.memory_id = make_id("memory")
-        self.spoken = Provenance((person(ANA.id),), HERE, "test", "receive")
-        said = Inbound.say(ROOM, ANA, "I live in Porto.", event="1", at=1.0).message
-        quote = Part("Ana owes me money.", kind=PartKind.QUOTE)
-        self.message = msgspec.structs.replace(said, content=(*said.content, quote))
-        self.remembered: list[tuple[str, Provenance | None]] = []
-        self.drops = False
+    def __init__(self, running: HostUnderTest) -> None:
+        self.running = running
+        self.client = running.client
+        self.memory = running.store.memory
+        self.provider = running.provider
 
-    async def remember(self, text: str, *, provenance: Provenance | None = None) -> Memory | None:
-        if self.drops:
-            return None
-        self.remembered.append((text, provenance))
-        given = provenance or self.spoken
-        return Memory(make_id(text), "tifa", ROOM.id, MemoryKind.FACT, (Part(text, provenance=given),), 1.0, given)
+    @staticmethod
+    def calls(*named: tuple[str, dict[str, object]], text: str = "") -> Completion:
+        """A model that asks for these calls, and may write something beside them."""
+        asked = tuple(ActionCall(f"call{n}", name, arguments) for n, (name, arguments) in enumerate(named))
+        return Completion((Part(text),) if text else (), asked, Finish.CALLS)
 
-    def call(self, name: str, *, source: Source | None = None, **arguments: object) -> ActionCall:
-        """A call of the model, as the host hands it over."""
-        return ActionCall("1", name, arguments, WRITTEN, () if source is None else (source,))
+    async def call(
+        self, said: str, name: str, /, *, room="main", person: str = "Ana", **arguments: object
+    ) -> PromptMessage:
+        """Somebody says something, the model calls an action and then says "Well."; what came of the call, as the model was told."""
+        self.provider.then(self.calls((name, arguments)), "Well.")
+        await self.client.ask(room, person, said)
+        return self.told()
 
-    def found_in(self, *parts: str, origins: tuple[str, ...] = (person(ANA.id),)) -> Source:
-        """The host's word on where the text is from."""
-        return Source("text", parts, Provenance(origins, HERE))
+    def told(self) -> PromptMessage:
+        """What the model was told of its last call."""
+        return self.provider.prompts[-1].messages[-1]
 
 
 @pytest.fixture
-def turn() -> StubTurn:
-    return StubTurn()
+async def talk() -> AsyncIterator[Talk]:
+    async with running_host([carrier_actions_standard]) as running:
+        yield Talk(running)

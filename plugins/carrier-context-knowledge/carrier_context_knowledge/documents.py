@@ -34,7 +34,8 @@ class Documents(Context):
     async def provide(self, turn: Turn) -> State | None:
         """None where the message has no words, or no document says anything about them."""
         text = "\n".join(part.text for part in turn.message.content if part.kind is not PartKind.ATTACHMENT)
-        if not text.strip():
+        agent = turn.agent
+        if not text.strip() or not await agent.memory.of_kind(agent.name, MemoryKind.DOCUMENT, limit=1):
             return None
         found = await turn.recall(widened(text), kinds=(MemoryKind.FRAGMENT,), limit=self._results * _MORE)
         best = [each for each in ranked(text, found) if each.score >= self._least and _body(each.memory).strip()]

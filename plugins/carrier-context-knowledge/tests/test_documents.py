@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 import carrier_context_knowledge
@@ -138,7 +139,8 @@ async def test_a_fragment_that_another_plugin_wrote_is_shown_with_what_it_says(m
         memory = Memory(
             "f" * 32, "robin", "", MemoryKind.FRAGMENT, (Part("Tea is green."),), 0.0, Provenance((outside("wiki"),))
         )
-        await running.store.memory.put((memory,))
+        document = msgspec.structs.replace(memory, id="d" * 32, kind=MemoryKind.DOCUMENT)
+        await running.store.memory.put((memory, document))
         prompt = await asked(running, "Is tea green?")
 
     assert lines(prompt) == [("documents_source", "From a document:"), ("documents", "Tea is green.")]

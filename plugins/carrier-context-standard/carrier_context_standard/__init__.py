@@ -1,4 +1,4 @@
-"""What Carrier's agents know when they answer: who they are, what time it is, what was said, what they remember."""
+"""What Carrier's agents know when they answer: who they are, what time it is, what was said, what they remember of whom."""
 
 from __future__ import annotations
 
@@ -15,19 +15,33 @@ def register_context(settings: Settings) -> tuple[Context, ...]:
     """Each piece of context under its own name, which is also the key of its parts."""
     from carrier_context_standard.abilities import Actions
     from carrier_context_standard.attachments import Attachments
+    from carrier_context_standard.choices import Choices
     from carrier_context_standard.clock import Time
+    from carrier_context_standard.configuration import Configuration
     from carrier_context_standard.conversation import Actors, RecentMessages
+    from carrier_context_standard.facts import Facts
+    from carrier_context_standard.goals import Goals
     from carrier_context_standard.knowledge import Knowledge
+    from carrier_context_standard.lookup import LookUp
     from carrier_context_standard.personality import Personality
     from carrier_context_standard.recollection import Memories
+    from carrier_context_standard.relationships import Relationships
+    from carrier_context_standard.roles import Roles
+    from carrier_context_standard.world import World
 
+    zone = settings.time_zone
     always = (
-        Personality(settings.time_zone),
+        Personality(zone),
         Knowledge(),
+        LookUp(),
         RecentMessages(),
+        Time(zone),
         Actors(),
-        Time(settings.time_zone),
-        Memories(settings.time_zone),
+        Goals(),
+        Facts(),
+        Memories(zone),
         Attachments(),
+        Choices(),
     )
-    return (*always, Actions()) if settings.actions else always
+    dynamic = (World(), Roles(), Relationships(), Configuration(zone))
+    return (*always, *dynamic, *((Actions(),) if settings.actions else ()))

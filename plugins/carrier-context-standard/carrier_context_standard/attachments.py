@@ -11,6 +11,7 @@ class Attachments(Context):
     """Name, type and size of each file that came with the message; what is in them is not looked at."""
 
     name = "attachments"
+    size = 4_000
 
     async def provide(self, turn: Turn) -> State | None:
         """A part for each file, with the provenance of the message's part; None where there is none."""

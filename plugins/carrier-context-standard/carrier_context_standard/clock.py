@@ -41,6 +41,7 @@ class Time(Context):
     """When the message was said, to the minute."""
 
     name = "time"
+    size = 200
 
     def __init__(self, zone: str) -> None:
         self._zone = zone_named(zone)

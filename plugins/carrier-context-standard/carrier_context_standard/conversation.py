@@ -70,6 +70,7 @@ class Actors(Context):
     """
 
     name = "actors"
+    size = 2_000
 
     async def provide(self, turn: Turn) -> State | None:
         """One part; None where the person has no name."""

@@ -12,6 +12,7 @@ class Knowledge(Context):
     """What the character's file lets it know, as far as that is texts of its own: as many as a prompt can always hold."""
 
     name = "knowledge"
+    size = 2 * _MOST  # with what stands before each text
 
     def __init__(self) -> None:
         self._provenance = Provenance((OPERATOR,))

@@ -6,6 +6,8 @@ from datetime import tzinfo
 
 from carrier_context_standard import order
 from carrier_context_standard.clock import day, zone_named
+from carrier_context_standard.facts import facts_of
+from carrier_context_standard.goals import open_goals
 from carrier_context_standard.names import shown
 from carrier_core import OPERATOR, Context, Memory, MemoryKind, Part, PartKind, Provenance, State, Turn
 
@@ -13,13 +15,15 @@ _HEADING = "What you remember of it, from earlier. These are notes of what was s
 
 
 class Memories(Context):
-    """What the agent remembers about the message, best first, besides what is among the recent messages.
+    """What the agent remembers about the message, best first, besides the recent messages, and the facts and goals of the person
+    that stand in the prompt anyway.
 
     Each memory is a part with the key ``memories`` and its plain text. Before it, under the key ``memories_source``, a part
     says who said it and when, so that a model can tell; memories that share speaker and day share that.
     """
 
     name = "memories"
+    size = 100_000  # a memory may be as long as a message
 
     def __init__(self, zone: str) -> None:
         self._zone = zone_named(zone)
@@ -31,8 +35,9 @@ class Memories(Context):
         words = "\n".join(part.text for part in turn.message.content if part.kind is not PartKind.ATTACHMENT)
         if not words.strip():
             return None
-        recent = tuple(memory.id for memory in await turn.history())
-        recalled = [found.memory for found in await turn.recall(words, exclude=recent)]
+        told = (*await turn.history(), *await facts_of(turn), *await open_goals(turn))
+        seen = tuple(memory.id for memory in told)
+        recalled = [found.memory for found in await turn.recall(words, exclude=seen)]
         parts = [self._heading]
         source = ""
         for memory in recalled:

@@ -7,12 +7,13 @@
 ``recent_messages``                   the last messages, ``Ana: ...``, a line for each
 ``attachments``                       the files that came with the message, a line for each
 ``actions``, ``action_names``         the actions, a line for each; their names
+``goals``                             the open goals of who speaks, a line for each
 ``knowledge``                         the texts of the character's knowledge, a line for each
 ``time``                              the time, in words
 ====================================  =========================================================================
 
 The character's own names (``bio``, ``lore``, ``topics``...) come from ``carrier_core.eliza_values``. What Carrier has
-nothing for (``goals``, ``evaluators``, ``recent_posts``...) is empty. ``providers``, which in ElizaOS 1.x brings nearly
+nothing for (``evaluators``, ``recent_posts``...) is empty. ``providers``, which in ElizaOS 1.x brings nearly
 everything, is the standard text of the character where the template asks for nothing of it (``bio``, ``style``...) by
 itself, and empty otherwise: what other context brings stands in the prompt anyway. Only what a template asks for is
 looked up, and its provenance is kept.
@@ -29,11 +30,14 @@ from carrier_context_standard.abilities import available
 from carrier_context_standard.abilities import described as described_actions
 from carrier_context_standard.attachments import described, whose
 from carrier_context_standard.clock import in_words, zone_named
+from carrier_context_standard.goals import in_words as in_words_of
+from carrier_context_standard.goals import open_goals
 from carrier_context_standard.knowledge import known
 from carrier_context_standard.names import shown
 from carrier_core import (
     OPERATOR,
     SYSTEM_TEMPLATE,
+    Action,
     CarrierError,
     CharacterView,
     Provenance,
@@ -137,11 +141,23 @@ async def _attachments(turn: Turn) -> Value:
 
 
 async def _actions(turn: Turn) -> Value:
-    return Value("\n".join(await described_actions(turn)))
+    actions = await available(turn)
+    return Value("\n".join(described_actions(actions)), _brought(actions))
 
 
 async def _action_names(turn: Turn) -> Value:
-    return Value(", ".join(action.name for action in await available(turn)))
+    actions = await available(turn)
+    return Value(", ".join(action.name for action in actions), _brought(actions))
+
+
+def _brought(actions: tuple[Action, ...]) -> tuple[Provenance, ...]:
+    """The origins of those that come from elsewhere than their plugin."""
+    return tuple(Provenance(action.origins) for action in actions if action.origins)
+
+
+async def _goals(turn: Turn) -> Value:
+    goals = await open_goals(turn)
+    return Value("\n".join(in_words_of(goal) for goal in goals), tuple(goal.provenance for goal in goals))
 
 
 async def _knowledge(turn: Turn) -> Value:
@@ -157,11 +173,12 @@ _SOURCES: dict[str, Callable[[Turn], Awaitable[Value]]] = {
     "attachments": _attachments,
     "actions": _actions,
     "action_names": _action_names,
+    "goals": _goals,
     "knowledge": _knowledge,
 }
 _CHARACTER = frozenset("bio lore adjectives topics character messagedirections charactermessageexamples".split())
 """What a template asks for that sets the character out by itself."""
 
 _MOVING = frozenset(
-    map(_plain, ("sender_name", "actors", "recent_messages", "attachments", "actions", "action_names", "time"))
+    map(_plain, ("sender_name", "actors", "recent_messages", "attachments", "actions", "action_names", "goals", "time"))
 )

@@ -18,6 +18,7 @@ from carrier_core import (
     MemoryKind,
     Part,
     Provenance,
+    Question,
     Recalled,
     Room,
     RoomKind,
@@ -56,7 +57,9 @@ class StubTurn:
         self.now = at
         self.people: tuple[Entity, ...] = (ANA,)
         self.past: tuple[Memory, ...] = ()
-        self.known: tuple[Memory, ...] = ()
+        self.recalls: tuple[Memory, ...] = ()
+        self.knows: tuple[Memory, ...] = ()
+        self.waiting: tuple[Question, ...] = ()
         self.asked: list[tuple[str, tuple[str, ...]]] = []
         self.actions: tuple[object, ...] = ()
         self.log = Log()
@@ -102,7 +105,14 @@ class StubTurn:
 
     async def recall(self, text: str, *, exclude: Iterable[str] = (), **wishes) -> tuple[Recalled, ...]:
         self.asked.append((text, tuple(exclude)))
-        return tuple(Recalled(memory) for memory in self.known)
+        return tuple(Recalled(memory) for memory in self.recalls)
+
+    async def known(self, kind: MemoryKind, *, room: str = "", person: str = "", limit: int = 50) -> tuple[Memory, ...]:
+        fits = [memory for memory in self.knows if memory.kind is kind]
+        return tuple([memory for memory in fits if room in ("", memory.room) and person in ("", memory.entity)][:limit])
+
+    async def choices(self) -> tuple[Question, ...]:
+        return self.waiting
 
     async def _actions(self, turn: object) -> tuple[SimpleNamespace, ...]:
         return tuple(SimpleNamespace(thing=action) for action in self.actions)

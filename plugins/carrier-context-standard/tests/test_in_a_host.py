@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import carrier_context_standard
-from carrier_core import Attachment, Prompt, person
+from carrier_core import Attachment, Audience, Memory, MemoryKind, Part, Prompt, Provenance, Room, make_id, person
 
 pytestmark = pytest.mark.anyio
 
@@ -118,3 +118,55 @@ async def test_what_was_said_is_the_same_object_in_the_next_prompt(make_host) ->
 
     assert third.select("character") == second.select("character")
     assert third.select("recent_messages")[0] is second.select("recent_messages")[0]
+
+
+async def noted(running, room: Room, text: str, kind: MemoryKind = MemoryKind.FACT, *, name: str = "Ana") -> str:
+    """A memory of somebody's words in a room; its id."""
+    who = running.client.person(name)
+    said = Provenance((person(who.id),), Audience((room.id,)), "a-plugin", "reflect")
+    key, content = make_id("memory", text), (Part(text, provenance=said),)
+    memory = Memory(key, "robin", room.id, kind, content, running.clock(), said, entity=who.id, name=name)
+    await running.store.memory.put((memory,))
+    return key
+
+
+async def test_facts_and_goals_of_the_person_stand_in_every_prompt_once(make_host) -> None:
+    async with make_host([carrier_context_standard], config=TRUSTED, character={"name": "Robin"}) as running:
+        home = Room.of("fake", "main")
+        await noted(running, home, "Ana lives in Porto.")
+        await noted(running, home, "Ben lives in Faro.", name="Ben")
+        goal = await noted(running, home, "Learn to sail", MemoryKind.GOAL)
+        await running.ask("Where does Ana live, and where Ben, in Porto or in Faro?")
+        (prompt,) = await running.provider.asked()
+
+    assert [part.text for part in prompt.select("facts")] == ["Ana lives in Porto."]
+    assert [(part.text, part.memory) for part in prompt.select("goals")] == [("Learn to sail.", goal)]
+    assert [part.text for part in prompt.select("memories")] == ["Ben lives in Faro."]
+    assert origins(prompt, "facts") == origins(prompt, "goals") == {person(running.client.person("Ana").id)}
+
+
+async def test_what_was_told_alone_does_not_stand_in_a_prompt_where_others_read_along(make_host) -> None:
+    async with make_host([carrier_context_standard], config=TRUSTED, character={"name": "Robin"}) as running:
+        alone, hall = running.client.dm("Ana"), running.client.group("hall")
+        for kind in (MemoryKind.FACT, MemoryKind.GOAL, MemoryKind.RELATIONSHIP):
+            await noted(running, alone, f"Ana has a secret {kind}.", kind)
+        await running.client.ask(hall, "Ben", "Robin, hello.")
+        await running.client.ask(hall, "Ana", "Robin, what is my secret fact, goal and relationship?")
+        await running.client.ask(alone, "Ana", "And here?")
+        _, shared, direct = await running.provider.asked(3)
+
+    assert not any("secret fact." in part.text or "secret goal" in part.text for part in shared.parts)
+    assert [part.text for part in direct.select("facts")] == ["Ana has a secret fact."]
+    assert [part.text for part in direct.select("goals")] == ["Ana has a secret goal."]
+
+
+async def test_a_template_can_have_the_goals(make_host) -> None:
+    own = {"templates": {"system_template": "{{agentName}} helps with: {{goals}}"}}
+    async with make_host([carrier_context_standard], config=TRUSTED, character=own) as running:
+        await noted(running, Room.of("fake", "main"), "Learn to sail", MemoryKind.GOAL)
+        await running.ask("Hello")
+        (prompt,) = await running.provider.asked()
+
+    (part,) = prompt.select("character")
+    assert part.text == "Robin helps with: Learn to sail."
+    assert set(part.provenance.origins) == {"operator", person(running.client.person("Ana").id)}

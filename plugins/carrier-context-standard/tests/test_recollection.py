@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_each_memory_is_a_part_with_its_plain_text_best_first(turn) -> None:
-    turn.known = (turn.memory("I live in Porto."), turn.memory("Ana moved in May.", kind=MemoryKind.FACT))
+    turn.recalls = (turn.memory("I live in Porto."), turn.memory("Ana moved in May.", kind=MemoryKind.FACT))
 
     parts = (await Memories("UTC").provide(turn)).select("memories")
 
@@ -21,12 +21,12 @@ async def test_each_memory_is_a_part_with_its_plain_text_best_first(turn) -> Non
         ("I live in Porto.", "Ana", ""),
         ("Ana moved in May.", "Ana", ""),
     ]
-    assert [(part.memory, part.at) for part in parts] == [(memory.id, memory.at) for memory in turn.known]
-    assert all(part.provenance is memory.provenance for part, memory in zip(parts, turn.known, strict=True))
+    assert [(part.memory, part.at) for part in parts] == [(memory.id, memory.at) for memory in turn.recalls]
+    assert all(part.provenance is memory.provenance for part, memory in zip(parts, turn.recalls, strict=True))
 
 
 async def test_who_said_it_and_when_stands_before_it(turn) -> None:
-    turn.known = (
+    turn.recalls = (
         turn.memory("I live in Porto."),
         turn.memory("It rains here."),
         turn.memory("I know.", None),
@@ -53,7 +53,7 @@ async def test_who_said_it_and_when_stands_before_it(turn) -> None:
         "Hm.",
     ]
     named = next(part for part in parts if part.text == "Ana said on 3 May 2026:")
-    assert named.provenance is turn.known[0].provenance  # a name is its owner's word
+    assert named.provenance is turn.recalls[0].provenance  # a name is its owner's word
 
 
 async def test_the_message_is_asked_about_without_what_is_in_sight(turn) -> None:
@@ -67,13 +67,13 @@ async def test_the_message_is_asked_about_without_what_is_in_sight(turn) -> None
 @pytest.mark.parametrize("text", ["", "  \n"])
 async def test_a_message_without_words_is_not_asked_about(turn, text: str) -> None:
     turn.says(text, files=(Attachment("image/jpeg", "photo.jpg"),))
-    turn.known = (turn.memory("I live in Porto."),)
+    turn.recalls = (turn.memory("I live in Porto."),)
 
     assert await Memories("UTC").provide(turn) is None
     assert turn.asked == []
 
 
 async def test_nothing_is_remembered(turn) -> None:
-    turn.known = (turn.memory(" "),)
+    turn.recalls = (turn.memory(" "),)
 
     assert await Memories("UTC").provide(turn) is None
