@@ -294,7 +294,8 @@ async def _case(turn: Turn, call: ActionCall) -> Case:
     if entry is not None and action is not None and type(action).readers is not Action.readers:
         readers = await turn.hooks.call(turn.table.method(entry, Action.readers), turn, call)
         private = readers is not None and (provenance is None or not provenance.audience.admits(readers))
-    effect = effect_of(turn, call)
+    effect, character = effect_of(turn, call), turn.agent.character
+    by_server = action is not None and bool(action.origins)  # which may say of its tools what it likes
     schema = action.parameters if action is not None else {}
     places = action.destination if action is not None else None
     return Case(
@@ -305,12 +306,13 @@ async def _case(turn: Turn, call: ActionCall) -> Case:
         await turn.role(),
         call,
         effect,
-        (call.name, *(action.similes if action is not None else ())),
+        (call.name, *(action.similes if action is not None and not by_server else ())),
         places if places is not None else () if effect is Effect.READ else places_in(schema),
         action.role if action is not None else Role.GUEST,
         foreign_to(turn.person, provenance.origins if provenance is not None else (outside("unknown"),)),
         Words(said),
         Words([*said, *known]),
         private,
-        {} if action is None or action.origins else defaults_in(schema),  # not what a server says of itself
+        {} if by_server else defaults_in(schema),
+        (turn.agent.name, character.name, character.username),
     )

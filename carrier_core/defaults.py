@@ -139,7 +139,8 @@ def _tool(action: Action) -> Tool:
     """An action as a tool: the same object from turn to turn, so that it is encoded and weighed once."""
     known = _TOOLS.get(action)
     if known is None or known[0] is not action.description or known[1] is not action.parameters:
-        tool = Tool(action.name, action.description, dict(action.parameters), action.origins)
+        described = "\n".join((action.description, *[f"Example: {each}" for each in action.examples]))
+        tool = Tool(action.name, described, dict(action.parameters), action.origins)
         known = _TOOLS[action] = (action.description, action.parameters, tool)
     return known[2]
 

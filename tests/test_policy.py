@@ -47,8 +47,12 @@ def ruling(of, **settings):
 @pytest.mark.parametrize(
     ("effect", "said", "earlier", "foreign", "expected"),
     [
-        (Effect.READ, "", "", (), "allow"),
-        (Effect.READ, "", "", (PAGE,), "allow"),
+        (Effect.READ, "Tell me of bob.", "", (), "allow"),
+        (Effect.READ, "Tell him.", "His name is bob.", (), "allow"),
+        (Effect.READ, "", "", (), "ask"),
+        (Effect.READ, "Tell me of bob.", "", (PAGE,), "ask"),  # it would tell that place the text
+        (Effect.READ, "Ask bob: see you at eight?", "", (PAGE,), "allow"),
+        (Effect.READ, "Ask him: see you at eight?", "His name is bob.", (PAGE,), "ask"),
         (Effect.WRITE, "", "", (), "allow"),
         (Effect.WRITE, "Look at that page.", "", (PAGE,), "ask"),
         (Effect.WRITE, "Send bob this: see you at eight", "", (PAGE,), "allow"),
@@ -69,11 +73,28 @@ def test_what_is_done_where_no_rule_fits(effect, said, earlier, foreign, expecte
     assert ruling(case(effect, said, earlier=earlier, foreign=foreign)) == expected
 
 
-def test_a_call_without_arguments_has_to_be_named_in_full_where_something_is_from_outside():
+def test_a_call_without_arguments_has_to_be_asked_for_where_something_is_from_outside():
     mute = {"arguments": {}, "foreign": (PAGE,)}
 
     assert ruling(case(Effect.WRITE, "Please send this message.", **mute)) == "allow"
-    assert ruling(case(Effect.WRITE, "Please send this.", **mute)) == "ask"
+    assert ruling(case(Effect.WRITE, "Did you send this message?", **mute)) == "ask"
+
+
+def test_a_read_that_goes_nowhere_is_nobodys_business():
+    nowhere = {"destination": (), "arguments": {"text": "anything"}}
+
+    assert ruling(case(Effect.READ, **nowhere)) == "allow"
+    assert ruling(case(Effect.READ, foreign=(PAGE,), **nowhere)) == "allow"
+
+
+def test_a_read_elsewhere_may_say_where_to_begin():
+    page = {"destination": ("url",), "foreign": (PAGE,)}
+    url = "https://example.org/menu"
+
+    assert ruling(case(Effect.READ, "Read example.org/menu", arguments={"url": url, "start": 20_000}, **page)) == "allow"
+    assert ruling(case(Effect.READ, "Read example.org/menu", arguments={"url": url, "q": "my PIN"}, **page)) == "ask"
+    assert ruling(case(Effect.READ, "Read example.org/menu", arguments={"url": url, "q": 10**9}, **page)) == "ask"
+    assert ruling(case(Effect.READ, "Read it.", arguments={"url": url}, **page), destinations=["example.org"]) == "allow"
 
 
 def test_what_is_left_as_it_would_be_anyhow_need_not_be_said():
@@ -94,6 +115,8 @@ def test_an_external_call_that_says_nowhere_where_it_goes_has_to_be_asked_for_wo
 def test_what_others_may_not_know_is_only_said_elsewhere_as_the_person_said_it():
     assert ruling(case(said="Tell bob about it", private=True)) == "ask"
     assert ruling(case(said="Send bob 'see you at eight'", private=True)) == "allow"
+    assert ruling(case(said="Tell bob that I see him at eight", private=True)) == "allow"
+    assert ruling(case(said="Tell bob that I see him at eight", private=True, foreign=(PAGE,))) == "ask"
     assert ruling(case(said="Tell bob", private=True), allow=["send_message"]) == "ask"
     assert ruling(case(said="Tell bob", private=True), rules=[{"ruling": "allow"}]) == "ask"
 
@@ -302,18 +325,6 @@ def test_what_stands_there_as_a_whole_was_said(value):
 )
 def test_what_is_only_a_part_of_something_longer_was_not_said(value):
     assert not SAID.have(value)
-
-
-def test_an_action_is_named_by_every_word_of_a_name_in_any_form():
-    said = Words(["Could you be sending Bob the messages, and schedule it?"])
-
-    assert said.name("send_message")
-    assert said.name("sendMessage")
-    assert said.name("SEND")
-    assert said.name("other", "SCHEDULED_THING", "Schedule")
-    assert not said.name("send_page", "messenger")
-    assert not said.name("")
-    assert not said.name("___")
 
 
 def test_the_words_of_a_name():

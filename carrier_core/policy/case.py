@@ -7,9 +7,12 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from carrier_core.messages import Entity, Role, Room
-from carrier_core.policy.words import Words
+from carrier_core.policy.clauses import asked, told
+from carrier_core.policy.words import Words, leaves_of, words_of
 from carrier_core.prompts import ActionCall, Effect, Json
 from carrier_core.provenance import AGENT, OPERATOR, person
+
+_COUNTED = 1_000_000  # from here on a number could hold something
 
 _PLACES = frozenset(
     "to cc bcc url uri link href address email e_mail mail recipient recipients destination dest target host hostname server domain "
@@ -27,7 +30,7 @@ class Case(msgspec.Struct, frozen=True):
     ``said`` are the words of the person in the message that is being answered, ``known`` those of theirs anywhere in the prompt.
     ``names`` are those of the action. ``destination`` are the arguments that say where it goes. ``foreign`` is whose words, besides the
     operator's, the agent's and the person's, the model was shown. ``defaults`` are what arguments are if they are left out: one that
-    is written all the same says nothing. ``private`` says that it would say something, in another room,
+    is written all the same says nothing. ``called`` is what the agent is called. ``private`` says that it would say something, in another room,
     that not everyone there may know.
     """
 
@@ -46,17 +49,42 @@ class Case(msgspec.Struct, frozen=True):
     known: Words = Words(())
     private: bool = False
     defaults: Mapping[str, Json] = {}
+    called: tuple[str, ...] = ()
 
     @property
     def is_own(self) -> bool:
-        """Whether the person asked for exactly this: the message that is being answered names the action and has every argument."""
-        given = [value for name, value in self.call.arguments.items() if not self._is_default(name, value)]
-        if given:
-            return self.said.name(*self.names) and self.said.have(given)
-        return self.said.name(self.call.name)
+        """Whether the person asked for exactly this: a clause of the message that is being answered says it."""
+        names = tuple([words_of(name) for name in self.names])
+        return asked(
+            self.said.texts, names, self._given(), places=self.destination, speaker=self.person.name, agents=self.called
+        )
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it would say elsewhere only what the person has just said: every word of it is in the message."""
+        texts = [value for name, value in self._given().items() if name not in self.destination]
+        return bool(self.said.texts) and told(self.said.texts, texts, speaker=self.person.name)
+
+    @property
+    def gives_away(self) -> bool:
+        """Whether it would say, in another room, what not everyone there may know and the person has not asked to have said."""
+        return self.private and not self.is_own and (bool(self.foreign) or not self.is_told)
+
+    def _given(self) -> dict[str, Json]:
+        """The arguments that say something."""
+        return {name: value for name, value in self.call.arguments.items() if not self._is_default(name, value)}
 
     def _is_default(self, name: str, value: Json) -> bool:
         return name in self.defaults and type(value) is type(self.defaults[name]) and value == self.defaults[name]
+
+    def tells(self) -> list[Json]:
+        """What it tells the place where it goes: the texts among its other arguments. Numbers say where to begin, and the like."""
+        given = [value for name, value in self._given().items() if name not in self.destination]
+        return [
+            value
+            for value in given
+            if any(isinstance(leaf, str) or abs(leaf or 0) >= _COUNTED for leaf in leaves_of(value))
+        ]
 
     def goes(self) -> tuple[Json, ...]:
         """Where it goes, as far as arguments say so."""

@@ -25,7 +25,7 @@ def judge(case: Case, settings: PolicySettings) -> Authorization:
     for rule in settings.rules:
         if fits(rule, case):
             return _by(rule, case, settings)
-    if name in settings.allow and not case.private:
+    if name in settings.allow and not case.gives_away:
         return _ALLOWED
     reason = _doubt(case, settings)
     return Authorization(Ruling.ASK, reason, settings.approver) if reason else _ALLOWED
@@ -33,9 +33,7 @@ def judge(case: Case, settings: PolicySettings) -> Authorization:
 
 def _by(rule: PolicyRule, case: Case, settings: PolicySettings) -> Authorization:
     reason = rule.reason or f"a rule of the operator's says so of {case.call.name}"
-    if (
-        rule.ruling == "allow" and case.private and not case.is_own
-    ):  # what others may not know is not the operator's to tell
+    if rule.ruling == "allow" and case.gives_away:  # what others may not know is not the operator's to tell
         return Authorization(Ruling.ASK, _PRIVATE, rule.approver or settings.approver)
     return Authorization(Ruling(rule.ruling), reason, rule.approver or settings.approver)
 
@@ -43,8 +41,8 @@ def _by(rule: PolicyRule, case: Case, settings: PolicySettings) -> Authorization
 def _doubt(case: Case, settings: PolicySettings) -> str:
     """Why a person should look at a call; empty where there is no reason to."""
     if case.effect is Effect.READ:
-        return "" if not case.destination or _leads(case, settings, case.said if case.foreign else case.known) else _NOWHERE
-    if case.private and not case.is_own:
+        return _elsewhere(case, settings) if case.destination else ""
+    if case.gives_away:
         return _PRIVATE
     if case.foreign:
         if case.effect is not Effect.SPEND and case.is_own:
@@ -57,6 +55,15 @@ def _doubt(case: Case, settings: PolicySettings) -> str:
     if _leads(case, settings, case.known):
         return ""
     return _NOWHERE if case.goes() else "it has an effect outside"
+
+
+def _elsewhere(case: Case, settings: PolicySettings) -> str:
+    """Why a read should not tell the place where it goes what it tells; empty where there is no reason."""
+    if not _leads(case, settings, case.said if case.foreign else case.known):
+        return _NOWHERE
+    if case.foreign and not all(case.said.have(each) for each in case.tells()):
+        return "it would tell that place something that came from elsewhere"
+    return ""
 
 
 def _leads(case: Case, settings: PolicySettings, words: Words) -> bool:

@@ -22,7 +22,6 @@ _UNSPACED = 0x2E80  # from here on scripts are written without spaces, so that a
 _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORD = re.compile(r"[^\W_]+")
 _NUMBER = re.compile(r"(?<![\w.,@%#&=+~/-])[$€£¥]?(-?\d[\d,]*(?:\.\d+)?)(?![\w@%#&=+~/-]|[.,]\d)")
-_SHORTEST = 3  # letters of a word that other forms of it are known by: "send" in "sending"
 
 
 def plain(text: str) -> str:
@@ -34,38 +33,29 @@ class Words:
     """What one person said, in several texts. They are looked at when something is asked of them, which most calls do not."""
 
     def __init__(self, texts: Iterable[str]) -> None:
-        self._given = tuple(texts)
+        self.texts = tuple(texts)
         self._plain: tuple[str, ...] | None = None
-        self._stems: frozenset[str] | None = None
         self._numbers: frozenset[str] | None = None
 
     @property
     def _texts(self) -> tuple[str, ...]:
         if self._plain is None:
-            self._plain = tuple([plain(text) for text in self._given])
+            self._plain = tuple([plain(text) for text in self.texts])
         return self._plain
 
     def have(self, value: Json) -> bool:
         """Whether a value was said: all texts and numbers in it, however deep. What cannot be said (true, null, nothing at all)
         was not."""
-        leaves = list(_leaves(value))
+        leaves = list(leaves_of(value))
         return bool(leaves) and all(leaf is not None and self._has(leaf) for leaf in leaves)
-
-    def name(self, *names: str) -> bool:
-        """Whether one of these names was said: every word of it, in any form and order."""
-        if self._stems is None:
-            self._stems = frozenset(word for text in self._texts for word in _WORD.findall(text))
-        return any(self._named(words) for words in map(words_of, names))
-
-    def _named(self, words: tuple[str, ...]) -> bool:
-        stems = self._stems or frozenset()
-        return bool(words) and all(any(_is_form(said, word) for said in stems) for word in words)
 
     def _has(self, value: str | float) -> bool:
         if not isinstance(value, str):
             return value in {float(each) for each in self._numbered()}
         wanted = plain(value).strip(_ENDS)
-        if wanted and any(_stands_in(wanted, text) for text in self._texts):
+        bare = wanted.removeprefix("https://").removesuffix("/")  # people leave it out: example.org/menu
+        forms = (wanted, bare) if "." in bare else (wanted,)
+        if wanted and any(_stands_in(form, text) for text in self._texts for form in forms):
             return True
         return wanted.replace(",", "") in self._numbered()  # "500" where somebody wrote $500
 
@@ -77,7 +67,7 @@ class Words:
         return self._numbers
 
 
-def _leaves(value: Json) -> Iterator[str | float | None]:
+def leaves_of(value: Json) -> Iterator[str | float | None]:
     """The texts and numbers of a value; None for what no words can stand for. An empty list has nothing."""
     left = [value]
     while left:
@@ -98,17 +88,6 @@ def words_of(name: str) -> tuple[str, ...]:
     """The words of an action's name: ``send``, ``message`` of ``SEND_MESSAGE``, ``sendMessage`` and ``send-message``."""
     spaced = name if name.isupper() else _CAPITAL.sub(" ", name)
     return tuple(_WORD.findall(spaced.casefold()))
-
-
-def _is_form(said: str, word: str) -> bool:
-    """Whether a word was said, in this form or another: ``schedule`` in ``scheduled`` and ``scheduling``."""
-    if said == word:
-        return True
-    stem = word[:-1] if word.endswith("e") else word
-    return len(stem) >= _SHORTEST and said.startswith(stem) and said[len(stem) :] in _ENDINGS
-
-
-_ENDINGS = frozenset(("s", "es", "ed", "d", "ing", "er", "e"))
 
 
 def _stands_in(wanted: str, text: str) -> bool:

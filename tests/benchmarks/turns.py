@@ -18,10 +18,11 @@ CONFIG = """
 conversation_length = 30
 [plugins]
 enabled = [
-    "carrier-provider-scripted", "carrier-memory-sqlite", "carrier-context-standard", "carrier-actions-standard",
+    "carrier-provider-scripted", "carrier-memory-sqlite", "carrier-context-standard", "carrier-context-knowledge",
+    "carrier-actions-standard", "carrier-actions-web", "carrier-evaluator-standard",
 ]
 [policy]
-trusted = ["carrier-context-standard"]
+trusted = ["carrier-context-standard", "carrier-context-knowledge", "carrier-evaluator-standard"]
 [clients.terminal]
 enabled = false
 """
