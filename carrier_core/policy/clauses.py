@@ -24,7 +24,9 @@ _FUNCTION = frozenset(
     "there here that's it's there's then now just also too please kindly maybe so some any channel room chat group conversation "
     "thread message".split()
 )
-_RELATION = frozenset("to in on at of for by with from into onto as and or should may might can could must".split())
+_RELATION = frozenset(
+    "about to in on at of for by with from into onto as and or should may might can could must".split()
+)
 """What changes a meaning if it is another one: an argument may leave it out, and has none that was not said."""
 _REPORT = frozenset("say says said ask asks asked tell tells wants would like whether know knows".split())
 _SPEAKER = frozenset("i i'm i've i'd i'll me my mine myself we us our ours we're we've we'll we'd".split())

@@ -35,6 +35,9 @@ class ChooseOption(Action):
         "PREFER",
         "GO_WITH",
         "PLEASE",
+        "I_CHOOSE",
+        "I_TAKE",
+        "I_WANT",
     )
     description = (
         "Choose an option of a question that waits for a choice in this room, when the person says which one they want. Never "

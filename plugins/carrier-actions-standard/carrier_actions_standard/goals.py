@@ -96,10 +96,12 @@ class SetGoal(Action):
         "GOAL",
         "TRACK_GOAL",
         "TRACK",
-        "WANT_TO",
-        "LIKE_TO",
-        "PLAN_TO",
-        "AIM",
+        "I_WANT_TO",
+        "I_WOULD_LIKE_TO",
+        "I_PLAN_TO",
+        "MY_GOAL",
+        "MY_AIM",
+        "KEEP_TRACK",
     )
     description = (
         "Keep a goal of the person you are talking with, so that you can help them to reach it: something that takes more than "

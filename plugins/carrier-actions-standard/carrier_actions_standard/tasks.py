@@ -75,7 +75,9 @@ class Plan(_OfTask):
         "what you find out changes the plan. The person is told of steps that got done."
     )
     examples = ("A task “compare two hotels”: steps “look up the first”, “look up the second”, “compare them”",)
-    effect = Effect.READ  # it changes nothing but what the turn itself is told next, and that has the origins of all that led to it
+    effect = (
+        Effect.READ
+    )  # it changes nothing but what the turn itself is told next, and that has the origins of all that led to it
     arguments = Planned
 
     async def perform(self, turn: Turn, call: ActionCall) -> ActionResult:
