@@ -55,7 +55,7 @@ documents together: no model takes more."""
 LEAST = 64
 """Tokens that are left of a text, however short the room is; one that has no more is not shortened."""
 
-INSTRUCTIONS = frozenset(("", "character", "feedback", "schedule"))
+INSTRUCTIONS = frozenset(("", "brief", "character", "feedback", "schedule", "urge"))
 """Keys of parts that say what the model is to do: they are no pieces of context, and never left out."""
 
 _UNIT = 20  # of the weights: twentieths of a token

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 import msgspec
 
-from carrier_core import pipeline, specs
+from carrier_core import pipeline
 from carrier_core.approving import refusal
 from carrier_core.errors import CarrierError, Fenced, Parked, PluginError
 from carrier_core.journal import Outgoing, Parking, Sending
-from carrier_core.messages import Entity, Inbound, Memory
-from carrier_core.outcomes import Answer, Event, Outcome, Status, StepRecord
+from carrier_core.lingering import beside
+from carrier_core.messages import Entity, Inbound, Memory, make_id
+from carrier_core.outcomes import Answer, Connection, Event, Outcome, Status, StepRecord
+from carrier_core.provenance import OPERATOR
 from carrier_core.recording import ended, opened
 from carrier_core.records import decode, encode
 from carrier_core.scheduler import Row
@@ -209,13 +212,14 @@ class Handling:
     ) -> None:
         """Deliver what :meth:`_close` stored, learn from it, and keep the whole record."""
         journal, host = self._agent.host.store.journal, self._agent.host
-        if outbox and outbox[0].state is Sending.SENDING:
+        sent = bool(outbox) and outbox[0].state is Sending.SENDING
+        if sent:
             outbox = await host.outbox.send(turn, outbox)
-            if turn.table.has(specs.reflect):
-                await host.outage.outlast(lambda: journal.deliver(self._agent.name, turn.room.id, turn.epoch, outbox))
         outcome = _with_delivery(outcome, outbox)
+        deliver = partial(journal.deliver, self._agent.name, turn.room.id, turn.epoch, outbox)
+        learn = partial(pipeline.reflect, turn, outcome)
         try:
-            learned = await pipeline.reflect(turn, outcome)
+            learned = await (beside(learn, partial(host.outage.outlast, deliver)) if sent else learn())
         except CarrierError as error:
             learned = ()
             host.log.warning("turn_not_reflected", turn=turn.id, agent=self._agent.name, error=error.message)
@@ -233,7 +237,10 @@ class Handling:
         host.endings.finished(record, turn.room.name, turn.also)
 
     async def undelivered(self, turn: Turn, row: Outgoing) -> None:
-        """A reply that was delivered after its turn did not arrive, or nobody knows: the turn says so from now on."""
+        """A reply that was delivered after its turn did not arrive, or nobody knows: the turn says so from now on. What was said
+        besides while it went on is another matter."""
+        if row.part.key != make_id("reply", turn.id, str(row.part.number)):
+            return
         journal = self._agent.host.store.journal
         record = await self._agent.host.outage.outlast(lambda: journal.turn(turn.id))
         if record is None or record.outcome.status is Status.PARKED:
@@ -280,7 +287,10 @@ class Handling:
         reason = await refusal(turn, parking, answer, who) if who is not None else ""
         if reason:
             return reason
-        journal = self._agent.host.store.journal
+        store, journal = self._agent.host.store, self._agent.host.store.journal
+        if who is not None and who.id != OPERATOR:  # by what they are known here, they are looked up when it is weighed again
+            connection = Connection(who, turn.room, turn.inbound.world)
+            await self._agent.host.outage.outlast(lambda: store.memory.connect(self._agent.name, connection))
         step = StepRecord(parking.step, self._agent.host.clock(), 0.0, msgspec.Raw(encode(answer)))
         if not await self._agent.host.outage.outlast(
             lambda: journal.unpark(turn.progress.record, turn.epoch, step, seq)

@@ -8,8 +8,9 @@ in doubt and waits for a person: as the client declares.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 import anyio
@@ -170,7 +171,7 @@ class Outbox:
             lane[0] = row = await self._tried(turn, row)
             done = [row]
             if row.state is Sending.DEAD:
-                done += [_after(other, row) for other in lane if other.part.turn == turn.id and other is not row]
+                done += [_after(other, row) for other in _behind(row, lane)]
             await self._note(turn, tuple(done))
             if row.state in _PENDING:
                 return
@@ -185,8 +186,11 @@ class Outbox:
         """Wait until a row may be tried, or until it should be looked at again (then False)."""
         host = self._host
         look = self._look
-        if not host.clients.is_up(row.part.client, row.part.room.id) and host.clients.runs(row.part.client):
-            await host.clients.come_up(row.part.client)
+        if not host.clients.is_up(row.part.client, row.part.room.id):
+            if host.clients.runs(row.part.client):
+                await host.clients.come_up(row.part.client)
+            else:
+                await look.wait()  # until somebody opens it
             return False
         left = self._earliest(row) - host.clock()
         if left <= 0:
@@ -290,6 +294,13 @@ class Outbox:
     def _idempotent(self, row: Outgoing) -> bool:
         entry = self._host.outlet(row.part.client, row.part.room.id)
         return entry is not None and isinstance(entry.thing, Client) and entry.thing.idempotent
+
+
+def _behind(row: Outgoing, lane: Iterable[Outgoing]) -> Iterator[Outgoing]:
+    """The other parts of the first row's reply, which stand right behind it in its lane. What its turn says besides has numbers of
+    its own."""
+    following = islice(lane, 1, None)
+    return takewhile(lambda other: other.part.turn == row.part.turn and other.part.number > row.part.number, following)
 
 
 def _after(row: Outgoing, dead: Outgoing) -> Outgoing:

@@ -18,6 +18,7 @@ from carrier_core.contract import CORE
 from carrier_core.errors import CarrierError, OverBudget, PluginError
 from carrier_core.journal import Outgoing
 from carrier_core.kinds import Exhausted, Rounds, acts_of, reached
+from carrier_core.lingering import beside
 from carrier_core.messages import Block, Memory, MemoryKind, Part, Question, Reply, ReplyPart, make_id
 from carrier_core.outcomes import Connection, Outcome, Status
 from carrier_core.prompts import (
@@ -87,7 +88,7 @@ def _lingers(turn: Turn) -> bool:
         specs.around_step,
         specs.around_turn,
     )
-    return any(turn.table.has(spec, beside=CORE) for spec in specs_between) or bool(turn.table.things(Evaluator))
+    return any(turn.table.has(spec, beside=CORE) for spec in specs_between)
 
 
 # --- 3a, 3b: who spoke, and what is stored of it -------------------------------------------------------------------------
@@ -230,7 +231,8 @@ async def evaluate(turn: Turn, draft: Draft) -> Judged:
 
 
 async def _verdict(turn: Turn, draft: Draft) -> Evaluation | None:
-    judged = await turn.progress.run(f"evaluate/{turn.round}", partial(evaluate, turn, draft))
+    judge = partial(turn.progress.run, f"evaluate/{turn.round}", partial(evaluate, turn, draft))
+    judged = await (beside(judge, turn.progress.flush) if turn.table.things(Evaluator) else judge())
     for wanted in (Verdict.BLOCK, Verdict.REVISE, Verdict.FOLLOW_UP):
         for given in judged.evaluations:
             if given.verdict is wanted:
@@ -357,14 +359,15 @@ async def within(turn: Turn) -> Outcome:
                 return await turn.hooks.around(caller, turn, call=partial(run, turn))
             return await run(turn)
     except TimeoutError:
-        turn.can_park = False
         return await cut_short(turn, f"the turn took longer than {seconds:g} s", f"it has taken {seconds:g} seconds")
     except Exhausted as error:
         return await cut_short(turn, str(error), error.limit)
     except OverBudget as error:
+        told = await cut_short(turn, error.message, error.say.rstrip(".") or "it may not cost more")
+        if turn.calls and told.reply is not None and not told.reply.notice:
+            return told
         reply = notice(error.say, turn.message.id) if error.say else None
-        told = await cut_short(turn, error.message, "it may not cost more")
-        return told if _is_report(told) else Outcome(Status.BLOCKED, reply, error.message, turn.usage)
+        return Outcome(Status.BLOCKED, reply, error.message, turn.usage)
     except PluginError as error:
         return await cut_short(turn, error.message)
     except CarrierError as error:
@@ -384,6 +387,7 @@ def failed(turn: Turn, reason: str) -> Outcome:
 
 async def cut_short(turn: Turn, reason: str, limit: str = "") -> Outcome:
     """The outcome of a turn that did not come to its end: the room is told what was done, where the kind of agent has a report."""
+    turn.can_park = False
     outcome = failed(turn, reason)
     calls, results = acts_of(turn.progress.done)
     try:
@@ -396,10 +400,6 @@ async def cut_short(turn: Turn, reason: str, limit: str = "") -> Outcome:
         turn.agent.host.log.warning("report_failed", turn=turn.id, agent=turn.agent.name, error=str(error))
         return outcome
     return msgspec.structs.replace(told, status=Status.FAILED, reason=reason) if told.reply is not None else outcome
-
-
-def _is_report(outcome: Outcome) -> bool:
-    return outcome.reply is not None and not outcome.reply.notice
 
 
 def notice(text: str, reply_to: str = "") -> Reply:

@@ -48,6 +48,7 @@ class Progress:
         self.learned: list[Memory] = []
         self._kept = 0  # of what was learned, how much is stored
         self._counts: Counter[str] = Counter()
+        self._had: dict[str, object] = {}
         self._unrecorded: list[Done] = []
         self._recorded = {step.name: step for step in resumed.record.steps} if resumed is not None else {}
         self._intents = {intent.step: intent for intent in resumed.intents} if resumed is not None else {}
@@ -84,8 +85,17 @@ class Progress:
         self._counts[name] += 1
         return f"{name}/{number}"
 
+    def repeat(self) -> None:
+        """What this step asks for is numbered from the beginning: it is done again, and has what it had."""
+        within = f"{self.step}/"
+        self._had |= {each.name: each.value for each in self.done if each.name.startswith(within)}
+        for name in [name for name in self._counts if name.startswith(within)]:
+            del self._counts[name]
+
     async def recorded(self, name: str) -> object | None:
         """The recorded value of this name; None where nothing is recorded under it."""
+        if name in self._had:
+            return self._had[name]
         found = self._recorded.get(name)
         return None if found is None else (await value_of(found, self._turn.agent.host.store.journal))[0]
 
@@ -97,6 +107,8 @@ class Progress:
         turn.hooks.step = name
         if name.count("/") < _NESTED:
             self.step = name
+        if name in self._had:
+            return cast("T", self._had[name])
         recorded = self._recorded.get(name)
         if recorded is not None:
             return await self._replay(recorded)

@@ -28,11 +28,11 @@ TOP_LEVEL = frozenset(
 
 # The modules of the core: each may import those before it, none after it. `__init__` names all of them, lazily.
 ORDER = (
-    "_version errors provenance messages prompts outcomes metering schedules journal archive records spending packing kept fitting pacing memory recall providing breaker contract failures dispatch "
+    "_version errors provenance messages prompts outcomes metering schedules journal archive records spending packing kept fitting pacing memory recall providing breaker contract failures dispatch lingering "
     "discovery parameters things specs ledger scheduler reception logs keylines configfile shape sections environment faults "
     "overrides handlebars sandbox templates character eliza characterfile settings signatures stamp table events prices windows estimates tally bounds budgets "
-    "embedding recording progress lookups policy reaching choosing turn actions approving acting pipeline drafts defaults plugins models asking handling agent why clients endings outage outbox rating intake agenda upkeep host "
-    "archivefile naming bill booking desk replay requests checking control daemon scenarios cli testing"
+    "embedding recording progress lookups policy reaching choosing turn actions approving acting kinds pipeline drafts defaults plugins models asking handling agent why clients endings outage outbox rating intake agenda upkeep host "
+    "archivefile naming bill booking questions desk replay requests checking control daemon scenarios cli testing"
 ).split()
 
 # What the core may not name, in code, text or comment, besides the plugins in this tree: a special case for one of

@@ -139,12 +139,8 @@ def test_the_defaults_of_an_agent(write, tmp_path):
     config = load(write(BOT)[0], {}, tmp_path)
     bot = config.settings.agents["bot"]
     assert (bot.character, bot.kind, bot.clients, bot.burst) == ("bot", "conversational", None, "each")
-    assert (bot.limits.rounds, bot.limits.revisions, bot.limits.tokens, bot.limits.seconds) == (
-        8,
-        2,
-        None,
-        300.0,
-    )
+    bounds = (bot.limits.rounds, bot.limits.calls, bot.limits.tokens, bot.limits.seconds)
+    assert (bounds, bot.limits.revisions) == ((None,) * 4, 2)  # those of the kind of agent
     assert (bot.memory.kinds, bot.memory.scope, bot.memory.results) == (("message", "fact"), "room", 5)
     assert bot.conversation_length == 32
     assert config.plugin_folder == tmp_path / "plugins"
@@ -236,12 +232,12 @@ FAULTS = {
         "a whole number, not 1.5",
         "32",
     ),
-    "rounds zero": (agent(limits={"rounds": 0}), "rounds", "more than 0, not 0", "the default is 8"),
-    "rounds text": (agent(limits={"rounds": "8"}), "rounds", 'a whole number, not "8"', "the default is 8"),
-    "rounds true": (agent(limits={"rounds": True}), "rounds", "a whole number, not true", "8"),
+    "rounds zero": (agent(limits={"rounds": 0}), "rounds", "more than 0, not 0", "leave it out"),
+    "rounds text": (agent(limits={"rounds": "8"}), "rounds", 'a whole number, not "8"', "leave it out"),
+    "rounds true": (agent(limits={"rounds": True}), "rounds", "a whole number, not true", "leave it out"),
     "revisions negative": (agent(limits={"revisions": -1}), "revisions", "at least 0", "2"),
     "tokens negative": (agent(limits={"tokens": -5}), "tokens", "more than 0", "leave it out"),
-    "seconds text": (agent(limits={"seconds": "1m"}), "seconds", 'a number, not "1m"', "300"),
+    "seconds text": (agent(limits={"seconds": "1m"}), "seconds", 'a number, not "1m"', "leave it out"),
     "memory kind": (agent(memory={"kinds": ["fakt"]}), "fakt", '"message", "fact"', "Correct"),
     "memory kind twice": (
         agent(memory={"kinds": ["fact", "fact"]}),

@@ -81,7 +81,7 @@ required = ["{backend.plugin}", "harbour", "failpoints"]
 
 [policy]
 trusted = ["carrier-context-standard"]
-allow = ["ship"]
+allow = ["ship", "ask", "remind"]
 
 [plugin.harbour]
 port = {port}
