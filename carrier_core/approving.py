@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 APPROVE, REFUSE = "approve", "refuse"
 """What may be answered."""
 
-_CODE = 6  # characters of an id that a person writes
+CODE = 6
+"""Characters of an id that a person writes."""
+
 _LONGEST = 6_000  # characters of a call that a person can be expected to read
 _RANKS = {"admin": Role.ADMIN.rank, "owner": Role.OWNER.rank}
 
@@ -56,7 +58,8 @@ async def approved(turn: Turn, call: ActionCall, authorization: Authorization, w
     if not isinstance(answer, Answer) or answer.expired or answer.at > asked.until:
         return "nobody approved it in time"
     if answer.value != APPROVE:
-        return "it was refused"
+        why = answer.text.strip(" .") if answer.person == OPERATOR else ""  # nobody else's words pass for the host's
+        return f"it was refused: {why}" if why else "it was refused"
     known = [each for each in await turn.participants() if each.id == answer.person]
     who = known[0] if known else Entity(answer.person, "", "")
     may = msgspec.structs.replace(asked, approver=authorization.approver)  # as the policy has it now
@@ -94,7 +97,7 @@ def is_meant(parking: Parking, target: str) -> bool:
     """Whether an answer is to what a parked turn asks. An approval is for one call, so it has to name what was asked, or the
     beginning of that."""
     step, _, asked = parking.step.rpartition("/")
-    if len(target) >= _CODE and asked.startswith(target):
+    if len(target) >= CODE and asked.startswith(target):
         return True
     return target in ("", parking.turn) and not step.endswith("/approval")
 
@@ -105,7 +108,7 @@ def answer_in(text: str) -> tuple[str, str]:
     return (found[1], found[2]) if found else ("", "")
 
 
-_ANSWER = re.compile(rf"(?:<?@[\w!.-]+>?[,:]?\s+)?({APPROVE}|{REFUSE})[\s:]+([0-9a-f]{{{_CODE},32}})[.!]?")
+_ANSWER = re.compile(rf"(?:<?@[\w!.-]+>?[,:]?\s+)?({APPROVE}|{REFUSE})[\s:]+([0-9a-f]{{{CODE},32}})[.!]?")
 
 
 def digest_of(call: ActionCall, person: str, until: float) -> str:
@@ -125,7 +128,7 @@ def _asked(turn: Turn, call: ActionCall, authorization: Authorization, words: st
     digest = digest_of(call, turn.person.id, until)
     key = make_id("question", turn.id, turn.progress.step, digest)
     reason, approver = authorization.reason, authorization.approver
-    return Approval(key, key[:_CODE], call.name, digest, turn.person.id, approver, until, words, reason)
+    return Approval(key, key[:CODE], call.name, digest, turn.person.id, approver, until, words, reason)
 
 
 def _question(turn: Turn, asked: Approval) -> str:

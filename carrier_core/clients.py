@@ -137,8 +137,13 @@ class Clients:
         return client in self._running
 
     def is_up(self, client: str, room: str) -> bool:
-        """Whether something can be handed out to the room: the client is connected, or nothing is there to wait for."""
-        return (client, room) in self.relays or client not in self._running or self._event(client).is_set()
+        """Whether something can be handed out to the room: the client is connected, or nothing is there to wait for. A chat that
+        was closed is waited for, and so is what runs in another process."""
+        if (client, room) in self.relays:
+            return True
+        if client not in self._running:
+            return client not in self._host.plugins.things[Client]
+        return self._event(client).is_set()
 
     async def come_up(self, client: str) -> None:
         """Wait until the client is connected."""

@@ -173,7 +173,9 @@ class _Connection:
         if self._relay is not None:
             key = (self._relay.name, inbound.room.id)
             self._host.clients.relays[key] = Registered(CORE, self._relay)
-            self._rooms.add(key)
+            if key not in self._rooms:
+                self._rooms.add(key)
+                self._host.outbox.wake()  # what waits for it can go out
         return cast("Json", msgspec.to_builtins(await self._host.accept(inbound)))
 
     async def _do_wait(self, request: dict[str, object]) -> Json:

@@ -15,17 +15,16 @@ from typing import Protocol, cast
 
 import msgspec
 
+from carrier_core import questions
 from carrier_core.archive import Entry
 from carrier_core.booking import book, shown, unbook
 from carrier_core.errors import CarrierError
 from carrier_core.journal import Intent, Outgoing, Parking, Sending
 from carrier_core.memory import Store
-from carrier_core.messages import Entity, Inbound, InboundKind, Memory, Message, Room, make_id
+from carrier_core.messages import Entity, Memory, Room
 from carrier_core.naming import member, person_named, room_named, wrong
 from carrier_core.outcomes import Status, TurnRecord
 from carrier_core.prompts import Json
-from carrier_core.provenance import OPERATOR
-from carrier_core.records import encode
 from carrier_core.why import summary
 
 STUCK = (Sending.IN_DOUBT, Sending.DEAD)
@@ -34,7 +33,6 @@ STUCK = (Sending.IN_DOUBT, Sending.DEAD)
 ANSWERS = ("approve", "refuse")
 """What an operator may answer a turn that waits."""
 
-_OPERATOR = Entity(OPERATOR, OPERATOR, OPERATOR)
 _LEASE = 30.0  # seconds for which a room is claimed while a delivery of it is written
 _MOST = 10_000  # reply parts that wait for a person, of which one is looked for
 
@@ -76,7 +74,10 @@ class Running(Protocol):
         """Its replies on their way."""
 
     def nudge(self, agent: str, room: str) -> None:
-        """Look at a room's work again."""
+        """Look at a room's work again, soon."""
+
+    async def look(self, agent: str, room: str) -> None:
+        """Look at a room's work again, now."""
 
     def forget(self) -> None:
         """Keep nothing in mind of what was removed."""
@@ -167,21 +168,29 @@ class Desk:
             raise wrong(f"{value} is no answer.", f"There are: {', '.join(ANSWERS)}.")
         record = await self._record(turn)
         opened = await self.store.journal.reopen(record.id)
-        room = await self.store.memory.room(record.room)
-        if opened is None or opened.parking is None or room is None:
+        if opened is None or opened.parking is None:
             raise CarrierError(
                 f"The turn {record.id} waits for nobody.", remedy="`carrierd turns --status parked` shows which do."
             )
-        event = f"{record.id}/{opened.parking.step}/{value}"
-        asked = opened.parking.step.rpartition("/")
-        target = asked[2] if asked[0].endswith("/approval") else record.id
-        message = Message(make_id("operator", event), _OPERATOR, at=self._clock())
-        inbound = Inbound(event, room, message, InboundKind.APPROVAL, target=target, value=value)
-        inbound = msgspec.structs.replace(inbound, client=record.client, agent=record.agent)
-        await self.store.journal.append_inbound(record.agent, room.id, inbound.dedupe_key, encode(inbound))
+        await questions.append(self.store, opened.parking, opened, value, at=self._clock())
         if self._host is not None:
-            self._host.nudge(record.agent, room.id)
+            self._host.nudge(record.agent, record.room)
         return {"v": 1, "answered": record.id, "value": value, "running": self._host is not None}
+
+    async def approvals(self, *, agent: str = "") -> dict[str, Json]:
+        """What waits for somebody to approve a call or to choose, what ends first before the rest."""
+        return await questions.listed(self.store, agent, self._clock())
+
+    async def decide(self, key: str, value: str, reason: str = "") -> dict[str, Json]:
+        """Answer the question with this code or id for the operator: ``approve``, ``refuse`` or what is offered. ``taken`` says
+        whether its turn goes on; else it does as soon as its agent runs."""
+        found = await questions.meant(self.store, key, value, self._clock())
+        parking = found.parking
+        await questions.append(self.store, parking, found.opened, value, reason, at=self._clock())
+        if self._host is not None:
+            await self._host.look(parking.agent, parking.room)
+        taken = self._host is not None and await questions.is_taken(self.store, found, value)
+        return {"v": 1, "answered": found.id, "code": found.code, "turn": parking.turn, "value": value, "taken": taken}
 
     async def _found(self, key: str) -> tuple[tuple[Outgoing, ...], tuple[Intent, ...]]:
         """What waits for a person under this key: all of a turn, or one. CarrierError if there is nothing."""

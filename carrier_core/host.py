@@ -15,6 +15,7 @@ from anyio.abc import TaskGroup
 from carrier_core import specs
 from carrier_core.agenda import Agenda
 from carrier_core.agent import AgentRuntime, turn_id
+from carrier_core.approving import answer_in
 from carrier_core.asking import Asking
 from carrier_core.breaker import Quarantine
 from carrier_core.budgets import Budgets
@@ -305,7 +306,8 @@ class Host:
                     self.queue(runtime, Row(turn.seqs[0], turn.inbound, key))
         for row in rows:
             if row.inbound.kind is not InboundKind.MESSAGE:
-                await self.intake.apply(runtime, row)
+                if self._here(row.inbound.client, room):
+                    await self.intake.apply(runtime, row)
             elif not self.endings.knows(runtime.turn_id(room, row.seq)) and self._here(row.inbound.client, room):
                 self.queue(runtime, row)
         left = [row for row in work.outbox if row.part.key not in on_the_way]
@@ -430,9 +432,11 @@ class Host:
         event = f"{self.owner}/{os.urandom(8).hex()}"
         said = Inbound.say(where, who, text, event=event, at=self.clock(), client=LOCAL, agent=agent)
         accepted = await self.accept(said)
-        if not accepted.heard:
-            raise CarrierError(f"The message was not taken: {accepted.reason}.")
-        return await self.wait(accepted.heard[0].turn)
+        turn = accepted.heard[0].turn if accepted.heard else accepted.resumed
+        if not turn:
+            remedy = "`carrierd approvals` lists what waits for an answer." if answer_in(text)[0] else ""
+            raise CarrierError(f"The message was not taken: {accepted.reason}.", remedy=remedy)
+        return await self.wait(turn)
 
     async def reset(self, agent: str, room: str) -> int:
         """Forget what was said in a room, given its id."""

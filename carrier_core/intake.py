@@ -16,7 +16,7 @@ from carrier_core import specs
 from carrier_core.approving import answer_in, is_meant
 from carrier_core.errors import CarrierError, PluginError
 from carrier_core.journal import InboundRow, Parking
-from carrier_core.messages import Drop, Inbound, InboundKind, make_id
+from carrier_core.messages import Drop, Inbound, InboundKind, PartKind, make_id, text_of
 from carrier_core.outcomes import Answer, Event
 from carrier_core.prompts import Json
 from carrier_core.provenance import OPERATOR
@@ -219,8 +219,9 @@ class Intake:
 
 
 def _as_answer(inbound: Inbound) -> Inbound:
-    """The answer that a message is, where it is nothing else: ``approve 3fa9c1``, whatever client it came in through."""
-    value, code = answer_in(inbound.message.text)
+    """The answer that a message is, where it is nothing else: ``approve 3fa9c1``, whatever client it came in through. What is quoted
+    or forwarded was said by somebody else."""
+    value, code = answer_in(text_of(part for part in inbound.message.content if part.kind is PartKind.TEXT))
     if not value:
         return inbound
     return msgspec.structs.replace(inbound, kind=InboundKind.APPROVAL, target=code, value=value)

@@ -32,7 +32,7 @@ class Connection(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """How a turn ended. ``reason`` says why where there is no reply."""
+    """How a turn ended. ``reason`` says why where there is no reply, and how a task ended."""
 
     status: Status
     reply: Reply | None = None

@@ -9,9 +9,10 @@ from typing import cast
 
 import msgspec
 
+from carrier_core.approving import CODE
 from carrier_core.errors import CarrierError
 from carrier_core.memory import Store
-from carrier_core.outcomes import TurnRecord
+from carrier_core.outcomes import Outcome, Status, TurnRecord
 from carrier_core.prompts import Json
 from carrier_core.provenance import Provenance
 
@@ -27,9 +28,18 @@ def summary(record: TurnRecord, room: str) -> dict[str, Json]:
         "status": str(outcome.status),
         "reason": outcome.reason,
         "reply": None if outcome.reply is None else {"text": outcome.reply.text, "notice": outcome.reply.notice},
+        "question": _question(outcome),
         "usage": cast("Json", msgspec.to_builtins(outcome.usage) | _ZERO | msgspec.to_builtins(outcome.usage)),
         "duration_ms": record.duration_ms,
     }
+
+
+def _question(outcome: Outcome) -> Json:
+    """What a turn that waits asks; None where it asks nothing in particular, or does not wait."""
+    asked = outcome.reply.question if outcome.reply is not None and outcome.status is Status.PARKED else None
+    if asked is None:
+        return None
+    return {"id": asked.id, "code": asked.code or asked.id[:CODE], "options": list(asked.options), "until": asked.until}
 
 
 _ZERO = {"input": 0, "output": 0, "cached": 0, "calls": 0}

@@ -25,6 +25,7 @@ COMMANDS = {
     "why": "why an agent said what it said",
     "memory": "list, recall, forget, export or import what agents remember",
     "turns": "list turns, and what of them waits for a person",
+    "approvals": "what agents ask before they do it, and the answers",
     "scenario": "play conversations, measure the answers, compare two runs",
     "usage": "what was spent on models, and how full the budgets are",
     "schedule": "have agents told something at a time",

@@ -80,7 +80,10 @@ async def _say(args: argparse.Namespace, state: Path) -> int:
         print(json.dumps(result, ensure_ascii=False))
     else:
         _show(result)
-    return 70 if result["status"] == "failed" else 0
+    return {"failed": 70, "parked": _WAITS}.get(str(result["status"]), 0)
+
+
+_WAITS = 75  # EX_TEMPFAIL: it did not fail, but what it is to do is not done yet
 
 
 def _show(result: dict[str, Json]) -> None:
@@ -89,7 +92,9 @@ def _show(result: dict[str, Json]) -> None:
         text = str(reply["text"])
         print("\n".join(map(visible, text.split("\n"))) if sys.stdout.isatty() else text)
     if result.get("reason"):
-        print(f"carrierd: {result['status']}: {result['reason']}", file=sys.stderr)
+        print(f"carrierd: {result['status']}: {visible(str(result['reason']))}", file=sys.stderr)
+    if isinstance(result.get("question"), dict):
+        print("carrierd: It waits for an answer. `carrierd approvals` says more, and takes one.", file=sys.stderr)
 
 
 def _ready(args: argparse.Namespace) -> Config:

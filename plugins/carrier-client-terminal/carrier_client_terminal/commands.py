@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import NamedTuple, Protocol
 
 from carrier_client_terminal.conversation import Conversation
+from carrier_client_terminal.questions import APPROVE, REFUSE, Asked
 from carrier_client_terminal.report import describe, explain
 from carrier_client_terminal.visible import visible_name
 from carrier_core import CarrierError
@@ -23,6 +24,14 @@ class Face(Protocol):
 
     async def confirm(self, question: str) -> bool:
         """Whether the person says yes; always where nobody can be asked."""
+
+    async def follow(self, begin: Begin, lost: str) -> None:
+        """Do what may begin turns, or lets one go on, and show what comes of it; ``lost`` begins the sentence that says why
+        nothing does."""
+
+
+Begin = Callable[[], Awaitable[tuple[tuple[str, ...], str]]]
+"""What may begin turns: those, or none and why."""
 
 
 class Command(NamedTuple):
@@ -45,6 +54,10 @@ class Commands:
             "new": Command("[NAME]", "go to a new room, or to the one of that name", self._new),
             "reset": Command("", "forget the conversation of this room", self._reset),
             "stop": Command("", "stop the answer that is being made", self._stop),
+            "approvals": Command("", "list what was asked here and waits for an answer", self._approvals),
+            "approve": Command("[CODE]", "let the agent do what it asks about", self._approve),
+            "refuse": Command("[CODE]", "have the agent not do it", self._refuse),
+            "choose": Command("CODE OPTION", "choose one of the options that are offered", self._choose),
             "status": Command("", "show what the daemon is doing", self._status),
             "why": Command("[TURN]", "show how the last answer, or that of TURN, came to be", self._why),
             "help": Command("", "show this", self._help),
@@ -87,6 +100,38 @@ class Commands:
             await self._conversation.stop(turn)
         await self._face.note("Stopping." if turns else "No answer is being made.")
 
+    async def _approvals(self, argument: str) -> None:
+        waiting = await self._conversation.asked()
+        if not waiting:
+            await self._face.note("Nothing that was asked in this chat waits. For all that waits: carrierd approvals")
+            return
+        await self._face.answer("\n\n".join(asked.line for asked in waiting))
+
+    async def _approve(self, argument: str) -> None:
+        await self._decide(argument, APPROVE)
+
+    async def _refuse(self, argument: str) -> None:
+        await self._decide(argument, REFUSE)
+
+    async def _decide(self, code: str, value: str) -> None:
+        if not code:
+            waiting = [asked for asked in await self._conversation.asked() if asked.is_approval]
+            if len(waiting) != 1:
+                await self._face.note(_which(waiting, value))
+                return
+            code = waiting[0].question.id
+        await self._answer(code, value)
+
+    async def _choose(self, argument: str) -> None:
+        code, _, option = argument.partition(" ")
+        if not option.strip():
+            await self._face.note("Say what to choose: /choose CODE OPTION. /approvals lists what waits.")
+            return
+        await self._answer(code, option.strip())
+
+    async def _answer(self, code: str, value: str) -> None:
+        await self._face.follow(lambda: self._conversation.answer(code, value), "It does not count")
+
     async def _status(self, argument: str) -> None:
         await self._face.answer(describe(await self._conversation.host.status()))
 
@@ -106,3 +151,9 @@ class Commands:
 
     async def _quit(self, argument: str) -> None:
         self.left = True
+
+
+def _which(waiting: list[Asked], value: str) -> str:
+    if not waiting:
+        return f"Nothing that was asked in this chat waits. For what was asked elsewhere: /{value} CODE, in its room."
+    return f"Several questions wait: /{value} CODE, one of {', '.join(asked.code for asked in waiting)}. /approvals lists them."

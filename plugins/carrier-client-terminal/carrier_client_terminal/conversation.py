@@ -7,8 +7,12 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+import anyio
+
+from carrier_client_terminal.questions import LATE, Asked, Questions
 from carrier_client_terminal.visible import visible, visible_name
 from carrier_core import (
+    Accepted,
     ClientHost,
     Entity,
     Inbound,
@@ -21,15 +25,20 @@ from carrier_core import (
     make_id,
 )
 
+_REMEMBERED = 1024  # turns
+
 CLIENT = "terminal"
 PLATFORM = "local"
 
 
 class Ending(NamedTuple):
-    """How a turn ended: a sentence where its reply does not say it all, and whether it failed."""
+    """How a turn ended: a sentence where its reply does not say it all, whether it failed, the id of what it asks if it waits for an
+    answer, and whether a reply is on its way."""
 
     sentence: str
     failed: bool
+    question: str = ""
+    replied: bool = False
 
 
 class Conversation:
@@ -49,7 +58,9 @@ class Conversation:
         self.turns: list[str] = []
         self.last = ""
         self.failed = False
+        self.questions = Questions(now)
         self._began: set[str] = set()
+        self._arrived: dict[str, anyio.Event] = {}
         self._now = now
 
     def move(self, name: str = "") -> None:
@@ -62,7 +73,36 @@ class Conversation:
         accepted = await self.host.accept(
             Inbound.say(self.room, self.person, text, event=event, at=self._now(), client=CLIENT, agent=self.agent)
         )
-        turns = tuple(taken.turn for taken in accepted.heard)
+        return self._begun(accepted)
+
+    async def answer(self, key: str, value: str) -> tuple[tuple[str, ...], str]:
+        """Answer what an agent asks, by its id or code: the turn that goes on, or none and why it does not count. CarrierError where
+        the host cannot take it."""
+        asked = self.questions.named(key)
+        room, agent = (asked.room, asked.agent) if asked is not None else (self.room, self.agent)
+        is_choice = asked is not None and not asked.is_approval
+        event = secrets.token_hex(16)
+        message = Message(make_id(PLATFORM, "", "message", event), self.person, at=self._now())
+        kind = InboundKind.CHOICE if is_choice else InboundKind.APPROVAL
+        target = asked.question.id if asked is not None else key.casefold()
+        accepted = await self.host.accept(
+            Inbound(event, room, message, kind, client=CLIENT, agent=agent, target=target, value=value)
+        )
+        if asked is not None and not accepted.reason:
+            self.questions.drop(asked.question.id)
+        return self._begun(accepted)
+
+    async def asked(self) -> tuple[Asked, ...]:
+        """What was asked in this chat and still waits, as the host says now; the oldest first."""
+        for asked in self.questions.waiting():
+            told = await self.host.why(asked.turn)
+            question = told.get("question", {"id": asked.question.id})
+            if not isinstance(question, dict) or question.get("id") != asked.question.id:
+                self.questions.drop(asked.question.id)
+        return self.questions.waiting()
+
+    def _begun(self, accepted: Accepted) -> tuple[tuple[str, ...], str]:
+        turns = tuple(taken.turn for taken in accepted.heard) + ((accepted.resumed,) if accepted.resumed else ())
         for turn in turns:
             self.turns.append(turn)
             self._began.add(turn)
@@ -75,7 +115,24 @@ class Conversation:
             result = await self.host.wait(turn)
         finally:
             self.turns.remove(turn)
-        return Ending(_sentence(result), result.get("status") == "failed")
+        question = result.get("question")
+        asked = str(question.get("id") or "") if isinstance(question, dict) else ""
+        replied = result.get("status") == "replied" and bool(result.get("reply"))
+        return Ending(_sentence(result), result.get("status") == "failed", asked, replied)
+
+    def arrived(self, part: ReplyPart) -> None:
+        """Note that a part was shown."""
+        if part.question is not None:
+            return
+        self._arrived.setdefault(part.turn, anyio.Event()).set()
+        if len(self._arrived) > _REMEMBERED:
+            del self._arrived[next(iter(self._arrived))]
+
+    async def arrival(self, turn: str) -> None:
+        """Wait until a reply of a turn is shown, but not for long: behind what was said while nobody listened it may come a little
+        after the turn's end."""
+        with anyio.move_on_after(LATE):
+            await self._arrived.setdefault(turn, anyio.Event()).wait()
 
     async def stop(self, turn: str) -> None:
         """Ask the host to stop a turn."""

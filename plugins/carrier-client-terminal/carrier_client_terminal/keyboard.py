@@ -11,7 +11,7 @@ from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import History, InMemoryHistory
-from prompt_toolkit.input.typeahead import clear_typeahead, store_typeahead
+from prompt_toolkit.input.typeahead import clear_typeahead, get_typeahead, store_typeahead
 from prompt_toolkit.input.vt100 import Vt100Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPress, KeyPressEvent
 from prompt_toolkit.keys import Keys
@@ -58,10 +58,18 @@ class Keyboard:
         except OSError:
             self.gone = True
 
-    async def read(self, name: str) -> str:
-        """What the person types at the prompt. Interrupted for Ctrl-C; EOFError for Ctrl-D or a lost terminal."""
+    @property
+    def ahead(self) -> bool:
+        """Whether something was typed already that the next prompt gets."""
+        kept = get_typeahead(self._input)
+        store_typeahead(self._input, kept)
+        return bool(kept)
+
+    async def read(self, name: str, offer: str = "") -> str:
+        """What the person types at the prompt, which shows what is on ``offer``. Interrupted for Ctrl-C; EOFError for Ctrl-D or a
+        lost terminal."""
         try:
-            return await self._ask(self._line, name, " › ")
+            return await self._ask(self._line, name, f" {offer} › " if offer else " › ")
         except KeyboardInterrupt:
             raise Interrupted(bool(self._line.default_buffer.text)) from None
         except OSError:

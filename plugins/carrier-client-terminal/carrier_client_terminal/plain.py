@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from carrier_client_terminal.commands import Commands
+from carrier_client_terminal.commands import Begin, Commands
 from carrier_client_terminal.conversation import Conversation
 from carrier_client_terminal.descriptor import Descriptor
 from carrier_client_terminal.visible import spoken, visible
@@ -39,30 +39,35 @@ class Plain:
             await self._commands.obey(line)
             return
         try:
-            await self._say(line[1:] if line.startswith("//") else line)
+            text = line[1:] if line.startswith("//") else line
+            await self.follow(lambda: self._conversation.ask(text), "Nobody heard it")
         except Unavailable:
             raise
         except CarrierError as error:
             self._conversation.failed = True
             await self.note(str(error))
 
-    async def _say(self, text: str) -> None:
-        turns, reason = await self._conversation.ask(text)
+    async def follow(self, begin: Begin, lost: str) -> None:
+        """Wait for what comes of it."""
+        turns, reason = await begin()
         if not turns:
-            await self.note(f"Nobody heard it: {reason}" if reason else "Nobody heard it.")
+            await self.note(f"{lost}: {reason}" if reason else f"{lost}.")
         for turn in turns:
             ending = await self._conversation.outcome(turn)
             if self._broken:
                 return  # whoever reads the answers had enough, which is no failure of the turn
             self._conversation.failed |= ending.failed
-            if ending.sentence:
+            if ending.sentence and not (ending.question and await self._conversation.questions.came(ending.question)):
                 await self.note(ending.sentence)
+            if ending.replied:
+                await self._conversation.arrival(turn)
 
     async def show(self, part: ReplyPart) -> None:
         """Print a reply. Rejected when nobody reads any more."""
         text = visible(spoken(part.content).rstrip())
         if not self._conversation.concerns(part):
             await self.note(f"{self._conversation.label(part)}: {text}")
+            await self._asked(part)
             return
         try:
             await self._sink.write(f"{text}\n")
@@ -72,6 +77,14 @@ class Plain:
                 self._conversation.failed = True
                 await self.note(f"Standard output cannot be written to: {error}")
             raise Rejected(f"Standard output cannot be written to any more ({error}).") from error
+        self._conversation.arrived(part)
+        await self._asked(part)
+
+    async def _asked(self, part: ReplyPart) -> None:
+        """Say how a question that was shown is answered."""
+        asked = self._conversation.questions.take(part)
+        if asked is not None:
+            await self.note(asked.how)
 
     async def draft(self, room: Room, turn: str, attempt: int, text: str) -> None:
         """Nothing: a script wants the answer whole."""

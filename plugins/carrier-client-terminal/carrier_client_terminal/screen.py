@@ -10,10 +10,11 @@ import anyio
 from anyio.abc import TaskGroup
 
 from carrier_client_terminal.aside import Aside
-from carrier_client_terminal.commands import Commands
+from carrier_client_terminal.commands import Begin, Commands
 from carrier_client_terminal.conversation import Conversation
 from carrier_client_terminal.history import open_history
 from carrier_client_terminal.keyboard import Interrupted, Keyboard
+from carrier_client_terminal.questions import APPROVE, REFUSE
 from carrier_client_terminal.settings import Settings
 from carrier_client_terminal.transcript import Transcript
 from carrier_client_terminal.visible import spoken, visible_name
@@ -22,6 +23,7 @@ from carrier_core import CarrierError, Rejected, ReplyPart, Room
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _FRAME = 0.1  # seconds
 _HINT_AFTER = 30  # frames
+_VALUES = {"y": APPROVE, "yes": APPROVE, "n": REFUSE, "no": REFUSE}
 _KEYS = """
 Enter sends, Alt-Enter begins a new line, Up and Down go through what you typed, Ctrl-R searches it,
 Ctrl-C stops the answer that is being made, Ctrl-D leaves."""
@@ -48,17 +50,21 @@ class Screen:
         self._keyboard = Keyboard(stdin, stdout, history=history, words=self._commands.table, colour=colour)
         self._transcript = Transcript(self._keyboard.write, colour=colour)
         self._exchange: _Exchange | None = None
+        self._tasks: TaskGroup
 
     # --- what the host brings ---
 
     async def show(self, part: ReplyPart) -> None:
         """Show a reply; above the prompt, if it comes while the person types. Rejected when the terminal has gone."""
-        text = spoken(part.content)
+        text, is_last = spoken(part.content), part.question is None
         if part.notice:
             await self._alarm(text)
         else:
             label = self._conversation.label(part)
-            await self._keyboard.above(lambda: self._transcript.reply(part.turn, label, text))
+            await self._keyboard.above(lambda: self._transcript.reply(part.turn, label, text, is_last=is_last))
+        asked = self._conversation.questions.take(part)
+        if asked is not None:
+            await self._alarm(asked.how)
         if self._keyboard.gone:
             raise Rejected("The terminal has gone.")
         exchange = self._awaited(part.turn, part.room)
@@ -107,35 +113,59 @@ class Screen:
         with self._keyboard.held(), aside.in_place():
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(aside.run)
-                await self._talk(tasks)
+                self._tasks = tasks
+                await self._talk()
                 tasks.cancel_scope.cancel()
 
-    async def _talk(self, tasks: TaskGroup) -> None:
+    async def _talk(self) -> None:
         conversation = self._conversation
         agent, room = visible_name(conversation.agent), visible_name(conversation.room.name)
         self._transcript.note(f"You talk with {agent} in the room {room}. /help shows the commands, Ctrl-D leaves.")
         if self._warning:
             self._transcript.alarm(self._warning)
         while not self._commands.left:
+            asked = self._offered()
             try:
-                line = await self._keyboard.read(visible_name(conversation.person.name))
+                line = await self._keyboard.read(visible_name(conversation.person.name), "[y/n]" if asked else "")
             except EOFError:
                 return
             except Interrupted as interrupted:
                 if not interrupted.typed:
                     self._transcript.note("To leave, type /quit or press Ctrl-D.")
                 continue
-            await self._take(_valid(line), tasks)
+            await self._take(_valid(line), asked)
 
-    async def _take(self, line: str, tasks: TaskGroup) -> None:
+    def _offered(self) -> str:
+        """The question that the next prompt takes a y or n for: one that was just shown, so that it stands right above. What was
+        typed before it was there is never an answer to it."""
+        newest = self._conversation.questions.newest
+        asked = self._conversation.questions.named(newest) if newest and not self._keyboard.ahead else None
+        return newest if asked is not None and asked.is_approval else ""
+
+    async def _take(self, line: str, asked: str) -> None:
         if not line.strip():
+            return
+        newest, self._conversation.questions.newest = self._conversation.questions.newest, ""
+        value = _VALUES.get(line.strip().casefold(), "") if asked else ""
+        if value and asked != newest:
+            self._transcript.note(
+                "Something else was said meanwhile. /approvals lists what waits, and how it is answered."
+            )
+            return
+        if value:
+            await self.follow(lambda: self._conversation.answer(asked, value), "It does not count")
             return
         if line.startswith("/") and not line.startswith("//"):
             await self._commands.obey(line)
             return
         text = line[1:] if line.startswith("//") else line
+        await self.follow(lambda: self._conversation.ask(text), "Nobody heard it")
+
+    async def follow(self, begin: Begin, lost: str) -> None:
+        """Do it, and wait for what comes of it."""
+        tasks = self._tasks
         exchange = self._exchange = _Exchange()
-        tasks.start_soon(self._converse, exchange, text)
+        tasks.start_soon(self._converse, exchange, begin, lost)
         with self._keyboard.listening(lambda: tasks.start_soon(self._interrupt, exchange)):
             async with anyio.create_task_group() as group:
                 group.start_soon(self._spin, exchange)
@@ -146,19 +176,21 @@ class Screen:
         if exchange.interrupts > 1:
             self._transcript.forget()
 
-    async def _converse(self, exchange: _Exchange, text: str) -> None:
+    async def _converse(self, exchange: _Exchange, begin: Begin, lost: str) -> None:
         """Say something and wait for the answers, even when the person no longer waits for them."""
         try:
-            turns, reason = await self._conversation.ask(text)
+            turns, reason = await begin()
             if not turns:
-                await self._alarm(f"Nobody heard it: {reason}" if reason else "Nobody heard it.")
+                await self._alarm(f"{lost}: {reason}" if reason else f"{lost}.")
             for turn in turns:
                 exchange.turn = turn
                 if exchange.interrupts:
                     await self._conversation.stop(turn)
                 ending = await self._conversation.outcome(turn)
                 self._conversation.failed |= ending.failed
-                if ending.sentence:
+                if ending.sentence and not (
+                    ending.question and await self._conversation.questions.came(ending.question)
+                ):
                     await self.note(ending.sentence)
         except CarrierError as error:
             self._conversation.failed = True

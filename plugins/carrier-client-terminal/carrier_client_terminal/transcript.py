@@ -78,8 +78,9 @@ class Transcript:
         self._shown.append(body)
         self._written = True
 
-    def reply(self, turn: str, label: str, text: str) -> None:
-        """Show a reply: what of it the draft does not show yet; all of it where the draft was another."""
+    def reply(self, turn: str, label: str, text: str, *, is_last: bool = True) -> None:
+        """Show a reply: what of it the draft does not show yet; all of it where the draft was another. After one that is not the
+        ``last`` of its turn there may be another draft."""
         final = visible(text.strip())
         shown = "".join(self._shown) if turn == self._turn else ""
         if shown and self._written and not self._spinning and final.startswith(shown):
@@ -91,7 +92,8 @@ class Transcript:
         self.fresh()
         if turn == self._turn:
             self.forget()
-        self._answered = turn
+        if is_last:
+            self._answered = turn
 
     def forget(self) -> None:
         """The draft shown will not be gone on with: a reply that comes later is shown whole."""

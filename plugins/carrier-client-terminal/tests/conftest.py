@@ -8,7 +8,9 @@ import pty
 import re
 import struct
 import termios
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
@@ -16,7 +18,7 @@ import pytest
 
 from carrier_client_terminal import Settings
 from carrier_client_terminal.client import TerminalClient
-from carrier_core import Accepted, Inbound, InboundKind, Part, Receipt, ReplyPart, Room, Taken
+from carrier_core import Accepted, Inbound, InboundKind, Part, Question, Receipt, ReplyPart, Room, Taken
 
 _ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[a-zA-Z]|\][^\x07]*\x07|[=>])")
 
@@ -35,6 +37,9 @@ class FakeHost:
         self.forgotten: list[tuple[str, str]] = []
         self.results: dict[str, dict[str, object]] = {}
         self.refuses = ""
+        self.answered: list[Inbound] = []
+        self.uncounted = ""
+        self.asking: dict[str, Question] = {}
         self._ended: dict[str, anyio.Event] = {}
 
     @property
@@ -45,12 +50,38 @@ class FakeHost:
         if inbound.kind is InboundKind.STOP:
             self.stopped.append(inbound.target)
             return Accepted()
+        if inbound.kind in (InboundKind.APPROVAL, InboundKind.CHOICE):
+            return self._answered(inbound)
         if self.refuses:
             return Accepted(reason=self.refuses)
         self.heard.append(inbound)
         turn = f"turn{len(self.heard)}"
         self._ended[turn] = anyio.Event()
         return Accepted((Taken("tifa", len(self.heard), turn, True),))
+
+    def _answered(self, inbound: Inbound) -> Accepted:
+        self.answered.append(inbound)
+        turn = next((turn for turn, asked in self.asking.items() if asked.id.startswith(inbound.target)), "")
+        if self.uncounted or not turn:
+            return Accepted(reason=self.uncounted or "no turn waits for it")
+        del self.asking[turn]
+        self.results.pop(turn, None)
+        self._ended[turn].set()
+        self.answer = lambda text: f"So I was told: {inbound.value}"
+        return Accepted(resumed=turn)
+
+    async def ask(self, turn: str, text: str = "May I?", options: tuple[str, ...] = ("approve", "refuse")) -> Question:
+        """Ask something in a turn, which waits from then on."""
+        key = f"{len(self.asking):x}abcde" + turn.encode().hex()
+        question = self.asking[turn] = Question(key, options, time.time() + 3600, key[:6])
+        room = self.heard[-1].room
+        part = ReplyPart(f"{turn}/{key}", turn, "tifa", room, (Part(text),), question=question)
+        await self.client.send(part)
+        return question
+
+    def parks(self, turn: str, question: Question) -> None:
+        """Say that a turn that is waited for waits for an answer."""
+        self.end(turn, status="parked", reason="an approval of buy", question={"id": question.id})
 
     async def wait(self, turn: str) -> dict[str, object]:
         inbound = self.heard[int(turn.removeprefix("turn")) - 1]
@@ -73,8 +104,10 @@ class FakeHost:
         self._ended[turn].set()
 
     async def why(self, turn: str) -> dict[str, object]:
+        asked = self.asking.get(turn)
         return {
             "turn": turn,
+            "question": None if asked is None else {"id": asked.id},
             "agent": "tifa",
             "outcome": {"status": "replied", "usage": {"calls": 1, "input": 812}},
             "duration_ms": 23.04,
@@ -126,6 +159,24 @@ class Terminal:
         at = self.text.find(expected, self._read)
         assert at >= 0, f"{expected!r} did not appear in {self.text[self._read :]!r}"
         self._read = at + len(expected)
+
+    @asynccontextmanager
+    async def chat(self, host: FakeHost) -> AsyncIterator[None]:
+        """Run the chat; leave it with Ctrl-D in the end, unless it has ended."""
+        ended = anyio.Event()
+
+        async def run() -> None:
+            await host.client.run(host, lambda: None)
+            ended.set()
+
+        with anyio.fail_after(60):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(run)
+                await self.sees("Ana ›")
+                yield
+                if not ended.is_set():
+                    self.type("\x04")
+                await ended.wait()
 
     def hang_up(self) -> None:
         os.close(self._master)

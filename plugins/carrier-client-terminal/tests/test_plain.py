@@ -247,3 +247,15 @@ def test_prompt_toolkit_waits_for_its_first_use():
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
+
+
+async def test_a_reply_that_comes_after_the_word_that_its_turn_ended_is_waited_for(script):
+    wait = script.host.wait
+
+    async def early(turn):
+        tasks.start_soon(wait, turn)
+        return {"turn": turn, "status": "replied", "reply": {"text": "You said: hello", "notice": False}}
+
+    script.host.wait = early
+    async with anyio.create_task_group() as tasks:
+        assert await script.run(b"hello\n") == "You said: hello\n"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from contextlib import asynccontextmanager
 
 import anyio
 import pytest
@@ -19,23 +18,8 @@ _COLOURS = re.compile(r"\x1b\[([0-9;]*)m")
 UP, CTRL_C, CTRL_D, CTRL_R, ALT_ENTER = "\x1b[A", "\x03", "\x04", "\x12", "\x1b\r"
 
 
-@asynccontextmanager
-async def chatting(host, terminal):
-    """Run the chat; leave it with Ctrl-D in the end, unless it has ended."""
-    ended = anyio.Event()
-
-    async def run():
-        await host.client.run(host, lambda: None)
-        ended.set()
-
-    with anyio.fail_after(60):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(run)
-            await terminal.sees("Ana ›")
-            yield tasks
-            if not ended.is_set():
-                terminal.type(CTRL_D)
-            await ended.wait()
+def chatting(host, terminal):
+    return terminal.chat(host)
 
 
 async def test_it_greets_and_answers(at_terminal, terminal):
