@@ -16,7 +16,7 @@ from anyio.abc import TaskStatus
 
 from carrier_core.checking import examine
 from carrier_core.control import Control
-from carrier_core.errors import CarrierError
+from carrier_core.errors import CarrierError, single
 from carrier_core.host import Host
 from carrier_core.logs import configure
 from carrier_core.outcomes import Event
@@ -36,22 +36,25 @@ async def serve(config: Config, state: Path) -> None:
     if all(plugin.error is None for plugin in plugins.found.values()):
         for fault in examine(config, plugins)[0]:
             raise fault
-    async with Host(config, state, plugins=plugins).running() as host, anyio.create_task_group() as group:
-        await group.start(Control(host).serve)
-        group.start_soon(_watchdog)
-        await group.start(_signals, host, group.cancel_scope)
-        spare_collector()
-        if sys.stderr.isatty():
-            host.events.listen(partial(_show, host))
-        notify("READY=1", f"MAINPID={os.getpid()}")
-        host.log.info(
-            "ready",
-            agents=sorted(host.agents),
-            plugins=[name for name, plugin in host.plugins.found.items() if plugin.state == "loaded"],
-            degraded=host.degraded,
-            state=str(state),
-        )
-        await anyio.sleep_forever()
+    host = Host(config, state, plugins=plugins)
+    with single():
+        async with anyio.create_task_group() as group:
+            await group.start(_signals, host, group.cancel_scope)  # first: a start can be stopped, too
+            async with host.running():
+                await group.start(Control(host).serve)
+                group.start_soon(_watchdog)
+                spare_collector()
+                if sys.stderr.isatty():
+                    host.events.listen(partial(_show, host))
+                notify("READY=1", f"MAINPID={os.getpid()}")
+                host.log.info(
+                    "ready",
+                    agents=sorted(host.agents),
+                    plugins=[name for name, plugin in host.plugins.found.items() if plugin.state == "loaded"],
+                    degraded=host.degraded,
+                    state=str(state),
+                )
+                await anyio.sleep_forever()
     host.log.info("stopped")
 
 
@@ -71,10 +74,12 @@ async def _signals(
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         task_status.started()
         async for number in signals:
+            ready = host.ready.is_set()
             if number == signal.SIGHUP:
-                await _reload(host)
+                if ready:
+                    await _reload(host)
                 continue
-            host.log.info("stopping", signal=signal.Signals(number).name, running=host.rooms.busy)
+            host.log.info("stopping", signal=signal.Signals(number).name, running=host.rooms.busy if ready else 0)
             notify("STOPPING=1")
             scope.cancel()
             return

@@ -18,7 +18,7 @@ from tests.faults.conftest import postgres_on
 from tests.faults.daemon import Backend
 
 HERE = Path(__file__).parent
-SWEEP = pytest.mark.skipif("CARRIER_TEST_SWEEP" not in os.environ, reason="takes minutes: set CARRIER_TEST_SWEEP=1")
+SWEEPS = "CARRIER_TEST_SWEEP" in os.environ
 LINES = ["alpha", "beta", "gamma", "delta", "omega"]
 EMBEDDED = Backend("sqlite", "carrier-memory-sqlite")
 REPORT = "All five lines are written."
@@ -148,7 +148,7 @@ def test_a_task_agent_that_is_killed_at_every_step_runs_each_action_once(make):
     assert {f"{name} {when}" for name in ("claim_room", "activate") for when in ("before", "after")} <= {*died}
 
 
-@pytest.mark.parametrize("place", ["none", pytest.param("", marks=SWEEP)])
+@pytest.mark.parametrize("place", ["none", ""] if SWEEPS else ["none"])
 def test_a_task_agent_with_a_plan_tells_of_each_step_once(make, place):
     errand = make(planned=True)
     errand.live(place)
@@ -156,25 +156,24 @@ def test_a_task_agent_with_a_plan_tells_of_each_step_once(make, place):
     print(f"\n{len(errand.entries('died'))} kills with a plan")
 
 
-@SWEEP
-def test_a_task_agent_that_is_killed_at_every_step_on_a_server_runs_each_action_once(make, server):
-    backend = postgres_on(server)  # where an effect is judged only when nobody else can be at it any more
-    backend.limits += "\n[limits.budgets]\nperform = 1\n"
-    errand = make(backend)
-    errand.live()
-    errand.check()
-    print(f"\n{len(errand.entries('died'))} kills on a server")
+if SWEEPS:
 
-
-@SWEEP
-def test_a_task_agent_that_is_killed_once_anywhere_runs_each_action_once(make):
-    census = make()
-    census.live("none")
-    census.check()
-    places = list(dict.fromkeys(entry["place"] for entry in census.entries("passed")))
-    for place in places:
-        errand = make(keys=False)
-        errand.live(place)
+    def test_a_task_agent_that_is_killed_at_every_step_on_a_server_runs_each_action_once(make, server):
+        backend = postgres_on(server)  # where an effect is judged only when nobody else can be at it any more
+        backend.limits += "\n[limits.budgets]\nperform = 1\n"
+        errand = make(backend)
+        errand.live()
         errand.check()
-        assert [entry["place"] for entry in errand.entries("died")] == [place]
-    print(f"\n{len(places)} places")
+        print(f"\n{len(errand.entries('died'))} kills on a server")
+
+    def test_a_task_agent_that_is_killed_once_anywhere_runs_each_action_once(make):
+        census = make()
+        census.live("none")
+        census.check()
+        places = list(dict.fromkeys(entry["place"] for entry in census.entries("passed")))
+        for place in places:
+            errand = make(keys=False)
+            errand.live(place)
+            errand.check()
+            assert [entry["place"] for entry in errand.entries("died")] == [place]
+        print(f"\n{len(places)} places")
