@@ -15,10 +15,12 @@ from carrier_core.errors import CarrierError, InDoubt, Parked, single
 from carrier_core.journal import Intent
 from carrier_core.messages import NotSent, PartKind, Role, Unknown, make_id
 from carrier_core.policy import Case, Words, judge
-from carrier_core.policy.case import defaults_in, foreign_to, places_in
+from carrier_core.policy.case import defaults_in, foreign_to, keys_in, places_in
+from carrier_core.policy.clauses import alike
 from carrier_core.policy.uses import use
 from carrier_core.prompts import ActionCall, ActionResult, Authorization, Completion, Effect, Ruling
 from carrier_core.provenance import Provenance, derive, outside, person
+from carrier_core.recording import completions_of
 from carrier_core.things import Action
 from carrier_core.turn import Turn
 
@@ -307,7 +309,7 @@ async def _case(turn: Turn, call: ActionCall) -> Case:
         call,
         effect,
         (call.name, *(action.similes if action is not None and not by_server else ())),
-        places if places is not None else () if effect is Effect.READ else places_in(schema),
+        places if places is not None else () if effect is Effect.READ and not by_server else places_in(schema),
         action.role if action is not None else Role.GUEST,
         foreign_to(turn.person, provenance.origins if provenance is not None else (outside("unknown"),)),
         Words(said),
@@ -315,4 +317,20 @@ async def _case(turn: Turn, call: ActionCall) -> Case:
         private,
         {} if by_server else defaults_in(schema),
         (turn.agent.name, character.name, character.username),
+        keys_in(dict(schema)),
+        _is_again(turn, call, places),
     )
+
+
+def _is_again(turn: Turn, call: ActionCall, places: tuple[str, ...] | None) -> bool:
+    """Whether the turn has carried out a call that says the same in other words: one sentence of a person's asks for one."""
+    done = {each.name: each.value for each in turn.progress.done}
+    for round_, completion in completions_of(done.items()).items():
+        for number, earlier in enumerate(completion.calls):
+            result = done.get(f"act/{round_}/{number}")
+            if not (isinstance(result, ActionResult) and result.ok and result.name == call.name):
+                continue
+            same = all(earlier.arguments.get(name) == call.arguments.get(name) for name in places or ())
+            if same and (places or alike(earlier.arguments, call.arguments)):
+                return True
+    return False

@@ -288,7 +288,9 @@ class Handling:
         if reason:
             return reason
         store, journal = self._agent.host.store, self._agent.host.store.journal
-        if who is not None and who.id != OPERATOR:  # by what they are known here, they are looked up when it is weighed again
+        if (
+            who is not None and who.id != OPERATOR
+        ):  # by what they are known here, they are looked up when it is weighed again
             connection = Connection(who, turn.room, turn.inbound.world)
             await self._agent.host.outage.outlast(lambda: store.memory.connect(self._agent.name, connection))
         step = StepRecord(parking.step, self._agent.host.clock(), 0.0, msgspec.Raw(encode(answer)))

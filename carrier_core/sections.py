@@ -180,7 +180,8 @@ class TurnLimits(_Section):
     """When an agent's turn ends although its model would go on."""
 
     rounds: Count | None = Field(
-        None, description="Rounds of generating and acting in one turn: 8, or 50 of an agent of the kind task, without it."
+        None,
+        description="Rounds of generating and acting in one turn: 8, or 50 of an agent of the kind task, without it.",
     )
     revisions: int = Field(2, ge=0, description="How often an evaluation may send a draft back in one turn.")
     tokens: Count | None = Field(None, description="Tokens in and out that one turn may use; no bound without it.")

@@ -271,7 +271,9 @@ class Turn:
         if impl is not None:
             part = self.stamp.part(part, impl.plugin, impl.hook)
         memory = Memory(
-            make_id("memory", self.agent.name, str(kind), self.room.id, key) if key else make_id("memory", self.id, name),
+            make_id("memory", self.agent.name, str(kind), self.room.id, key)
+            if key
+            else make_id("memory", self.id, name),
             self.agent.name,
             self.room.id,
             kind,

@@ -30,7 +30,8 @@ class Case(msgspec.Struct, frozen=True):
     ``said`` are the words of the person in the message that is being answered, ``known`` those of theirs anywhere in the prompt.
     ``names`` are those of the action. ``destination`` are the arguments that say where it goes. ``foreign`` is whose words, besides the
     operator's, the agent's and the person's, the model was shown. ``defaults`` are what arguments are if they are left out: one that
-    is written all the same says nothing. ``called`` is what the agent is called. ``private`` says that it would say something, in another room,
+    is written all the same says nothing. ``called`` is what the agent is called, ``keys`` are all
+    that the schema names. ``again`` says that the turn has carried out such a call before. ``private`` says that it would say something, in another room,
     that not everyone there may know.
     """
 
@@ -50,10 +51,14 @@ class Case(msgspec.Struct, frozen=True):
     private: bool = False
     defaults: Mapping[str, Json] = {}
     called: tuple[str, ...] = ()
+    keys: frozenset[str] = frozenset()
+    again: bool = False
 
     @property
     def is_own(self) -> bool:
-        """Whether the person asked for exactly this: a clause of the message that is being answered says it."""
+        """Whether the person asked for exactly this: a clause of the message that is being answered says it. It does so once."""
+        if self.again:
+            return False
         names = tuple([words_of(name) for name in self.names])
         return asked(
             self.said.texts, names, self._given(), places=self.destination, speaker=self.person.name, agents=self.called
@@ -71,8 +76,15 @@ class Case(msgspec.Struct, frozen=True):
         return self.private and not self.is_own and (bool(self.foreign) or not self.is_told)
 
     def _given(self) -> dict[str, Json]:
-        """The arguments that say something."""
-        return {name: value for name, value in self.call.arguments.items() if not self._is_default(name, value)}
+        """The arguments that say something; what keys say that the schema does not name is said, too."""
+        given = self.call.arguments.items()
+        return {name: self._listed(value) for name, value in given if not self._is_default(name, value)}
+
+    def _listed(self, value: Json) -> Json:
+        if isinstance(value, dict):
+            keys: list[Json] = [key for key in value if key not in self.keys]
+            return [*keys, *[self._listed(each) for each in value.values()]]
+        return [self._listed(each) for each in value] if isinstance(value, list) else value
 
     def _is_default(self, name: str, value: Json) -> bool:
         return name in self.defaults and type(value) is type(self.defaults[name]) and value == self.defaults[name]
@@ -102,6 +114,21 @@ def defaults_in(schema: Mapping[str, Json]) -> dict[str, Json]:
     properties = schema.get("properties")
     kinds = properties.items() if isinstance(properties, dict) else ()
     return {name: kind["default"] for name, kind in kinds if isinstance(kind, dict) and "default" in kind}
+
+
+def keys_in(schema: Json) -> frozenset[str]:
+    """All that a schema names, however deep."""
+    found: set[str] = set()
+    left: list[Json] = [schema]
+    while left:
+        each = left.pop()
+        if isinstance(each, dict):
+            named = each.get("properties")
+            found.update(named if isinstance(named, dict) else ())
+            left += each.values()
+        elif isinstance(each, list):
+            left += each
+    return frozenset(found)
 
 
 def places_in(schema: Mapping[str, Json]) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ _RELATION = frozenset(
     "about to in on at of for by with from into onto as and or should may might can could must".split()
 )
 """What changes a meaning if it is another one: an argument may leave it out, and has none that was not said."""
-_REPORT = frozenset("say says said ask asks asked tell tells wants would like whether know knows".split())
+_REPORT = frozenset("say says said ask asks asked tell tells told whether know knows".split())
 _SPEAKER = frozenset("i i'm i've i'd i'll me my mine myself we us our ours we're we've we'll we'd".split())
 _OTHERS = frozenset(
     "he she they him her them his hers their theirs he's she's they're they've himself herself themselves himself".split()
@@ -39,16 +39,20 @@ _LEAD = re.compile(
     r"(?:(?:and|then|but|so|also|now|just|please|kindly|ok|okay|hey|hi|hello|well|yes|yeah|sure|first|next|afterwards|finally|dear|oh|"
     r"AGENT) )*"
     r"(?:(?:(?:can|could|would|will) you|(?:i|we) (?:want|need|would like) you to|(?:i'd|we'd) like you to|"
-    r"you (?:should|must|can|may)|go ahead and) )?"
+    r"you (?:should|must)|go ahead and) )?"
     r"(?:(?:please|kindly|just|also|now|then|maybe) )*"
 )
 _CONDITIONS = frozenset("if unless when whenever once until till while whatever provided case otherwise".split())
+_ARTICLES = frozenset("the a an my our channel room chat group".split())
 _PLACING = frozenset("to into onto in on at with by".split())
+_PARTICLES = frozenset("down up out off over".split())
 _BOUNDARY = frozenset("and then but".split())
 _SAYING = frozenset(
     "say says said write writes wrote ask asks asked tell tells told read reads answered replied".split()
 )
-_RETRACTED = frozenset("wait stop cancel kidding instead rather otherwise actually".split())
+_RETRACTED = frozenset("wait stop cancel kidding joking instead rather otherwise actually".split())
+_REPORTED = frozenset("says said reads writes wrote told asked claims claimed".split())
+_ASKING = frozenset(("can", "could", "would", "will"))
 
 
 class Token(NamedTuple):
@@ -58,7 +62,7 @@ class Token(NamedTuple):
     text: str
     kind: str
     starts: bool
-    stop: bool
+    stop: str
     quoted: bool
 
 
@@ -79,8 +83,10 @@ def asked(
         leaves = list(leaves_of(value))
         if not leaves or any(leaf is None for leaf in leaves):
             return False
-        given += [(name in tuple(places), _tokens(str(leaf), own)) for leaf in leaves]
+        given += [(name in tuple(places), _tokens(_written(leaf), own)) for leaf in leaves]
     if any(not any(token.kind in ("word", "not") for token in tokens) for _, tokens in given):
+        return False
+    if any(is_place and not all(_is_name(token) for token in tokens) for is_place, tokens in given):
         return False
     known = tuple(names)
     return any(_asks(_tokens(text, frozenset()), known, given, agent) for text in texts)
@@ -94,9 +100,19 @@ def told(texts: Iterable[str], value: Json, *, speaker: str = "") -> bool:
     return all(
         leaf is not None and any(_same(each, token) for each in said)
         for leaf in leaves
-        for token in _tokens(str(leaf), own)
+        for token in _tokens(_written(leaf), own)
         if token.kind in ("word", "not")
     )
+
+
+def alike(one: Json, other: Json) -> bool:
+    """Whether two values have the same words, but for small ones."""
+    return _weighty(one) == _weighty(other)
+
+
+def _weighty(value: Json) -> frozenset[str]:
+    tokens = [token for leaf in leaves_of(value) if leaf is not None for token in _tokens(_written(leaf), frozenset())]
+    return frozenset(_stem(token.text) for token in tokens if token.kind in ("word", "not"))
 
 
 def _asks(
@@ -116,6 +132,9 @@ def _asks(
             start -= 1
         if start > sentence and tokens[start - 1].text in _SAYING:
             continue  # "he said, send it"
+        end = next((each.stop for each in tokens[place:] if each.stop), "")
+        if end == "?" and not any(each.text in _ASKING for each in tokens[start:place]):
+            continue  # "mute this room?" wants an answer
         led = "".join(f"{'AGENT' if each.text in agent else each.text} " for each in tokens[start:place])
         if not _LEAD.fullmatch(led):
             continue
@@ -150,13 +169,13 @@ def _covers(
 
     def walk(place: int, named: frozenset[str], left: tuple[int, ...]) -> bool:
         if not left and named.issuperset(name) and (place >= len(tokens) or _ends(tokens, place)):
-            return not any(each.kind == "not" or each.text in _RETRACTED for each in tokens[place:] if not each.quoted)
+            return not _taken_back(tokens, place)
         if place >= len(tokens):
             return False
         token = tokens[place]
         for number in left:
             is_place, wanted = given[number]
-            if is_place and not _is_placed(tokens, verb, place, name):
+            if is_place and (token.kind != "word" or not _is_placed(tokens, verb, place, name)):
                 continue
             end = _matched(tokens, place, wanted)
             met = {word for word in name if any(_is_form(each.text, word) for each in tokens[place:end])}
@@ -165,9 +184,30 @@ def _covers(
         words = {word for word in (*name, *also) if _is_form(token.text, word)}
         if words and walk(place + 1, named | words, left):
             return True
-        return token.kind in ("function", "relation", "I", "he", "you") and walk(place + 1, named, left)
+        is_small = token.kind in _SMALL or (place == verb + 1 and token.text in _PARTICLES)
+        return is_small and walk(place + 1, named, left)
 
     return walk(verb + 1, found, tuple(range(len(given))))
+
+
+_SMALL = ("function", "relation", "I", "he", "you")
+
+
+_NEAR = 4  # words behind a clause in which somebody else may be named as whose it is
+
+
+def _taken_back(tokens: list[Token], place: int) -> bool:
+    """Whether what stands behind a clause takes it back, puts a condition, or says that somebody else said it: "..., says the page"."""
+    while place < len(tokens) and not tokens[place].starts and not tokens[place - 1].stop:
+        place += 1
+    rest = [each for each in tokens[place:] if not each.quoted]
+    if any(each.kind == "not" or each.text in _RETRACTED for each in rest):
+        return True
+    if not rest or tokens[place - 1].stop:
+        return False
+    length = next((number for number, each in enumerate(rest, 1) if each.stop), len(rest))
+    same = rest[:length]
+    return any(each.text in _CONDITIONS for each in same) or any(each.text in _REPORTED for each in same[:_NEAR])
 
 
 def _ends(tokens: list[Token], place: int) -> bool:
@@ -182,10 +222,15 @@ def _ends(tokens: list[Token], place: int) -> bool:
     return True
 
 
+def _is_name(token: Token) -> bool:
+    """Whether a word can be one of a destination: "me what" is none."""
+    return token.kind in ("word", "own") or token.text in _ARTICLES
+
+
 def _is_placed(tokens: list[Token], verb: int, place: int, name: tuple[str, ...]) -> bool:
     """Whether a destination stands where one stands: behind the verb, or behind to, in, on..."""
     before = place - 1
-    while before > verb and tokens[before].text in ("the", "a", "an", "my", "our", "channel", "room", "chat", "group"):
+    while before > verb and tokens[before].text in _ARTICLES:
         before -= 1
     return (
         before == verb or tokens[before].text in _PLACING or any(_is_form(tokens[before].text, word) for word in name)
@@ -216,7 +261,12 @@ def _matched(tokens: list[Token], place: int, wanted: list[Token]) -> int:
             return 0
         small, first = [], False
         place += 1
-    return 0 if any(each.kind == "relation" for each in small) else place
+    met = []
+    for each in tokens[place:]:
+        if tokens[place - 1].stop or each.kind in ("word", "not"):
+            break
+        met.append(each)
+    return place if _fits(met, small, first=False) else 0
 
 
 _STANDS_FOR = {"I": ("I", "own", "he"), "he": ("he", "you"), "you": ("you", "I")}
@@ -268,7 +318,7 @@ def _tokens(text: str, own: frozenset[str]) -> list[Token]:
         below = below or line.rstrip().endswith(":")
         starts = True
         if made:
-            made[-1] = made[-1]._replace(stop=True)
+            made[-1] = made[-1]._replace(stop=made[-1].stop or ".")
         for found in _TOKEN.findall(line):
             opened = found[: len(found) - len(found.lstrip(_OPENING))]
             if not quoted and any(each in '"“„«‹`' for each in opened):
@@ -283,10 +333,16 @@ def _tokens(text: str, own: frozenset[str]) -> list[Token]:
                 starts = False
             if closes:
                 quoted = ""
-            if made and any(each in _STOPS for each in tail):
-                made[-1] = made[-1]._replace(stop=True)
+            marks = [each for each in tail if each in _STOPS]
+            if made and marks:
+                made[-1] = made[-1]._replace(stop="?" if "?" in marks else ".")
             starts = starts or any(each in ".!?;…,—–(" for each in tail) or (not word and found in ("-", "—", "–"))
     return made
+
+
+def _written(leaf: str | float | None) -> str:
+    """A number as people write it: 500 where it is 500.0."""
+    return str(int(leaf)) if isinstance(leaf, float) and leaf.is_integer() else str(leaf)
 
 
 def _split(word: str, own: frozenset[str], starts: bool, quoted: bool) -> Iterator[Token]:
@@ -294,16 +350,16 @@ def _split(word: str, own: frozenset[str], starts: bool, quoted: bool) -> Iterat
     starts = starts or word in _BOUNDARY
     number = re.fullmatch(r"[$€£¥]?(\d[\d,]*(?:\.\d+)?)(?:[$€£¥%])?", word)
     if number:
-        yield Token(number[1].replace(",", ""), "word", starts, False, quoted)
+        yield Token(number[1].replace(",", ""), "word", starts, "", quoted)
         return
     if word in _NOT or (word.endswith("n't") and len(word) > 3):
         if word.endswith("n't"):
-            yield Token(word[:-3], "function", starts, False, quoted)
+            yield Token(word[:-3], "function", starts, "", quoted)
         yield Token(
             word if word in ("nothing", "nobody", "none", "without", "neither", "nor", "no") else "not",
             "not",
             starts,
-            False,
+            "",
             quoted,
         )
         return
@@ -317,7 +373,7 @@ def _split(word: str, own: frozenset[str], starts: bool, quoted: bool) -> Iterat
         else "function" if word in _FUNCTION or word in _REPORT
         else "word"
     )  # fmt: skip
-    yield Token(bare if kind == "word" else word, kind, starts, False, quoted)
+    yield Token(bare if kind == "word" else word, kind, starts, "", quoted)
 
 
 def _words(name: str) -> list[str]:

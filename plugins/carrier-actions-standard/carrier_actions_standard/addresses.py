@@ -65,16 +65,17 @@ def problem_of(found: Found) -> str:
 
 
 async def people_named(turn: Turn, name: str, rooms: Sequence[Room] = ()) -> list[Entity]:
-    """The people with a name, native id or id: those in this room; only where there is none, those in other rooms."""
+    """The people with a name, native id or id; where ``rooms`` are given, those in these rooms too: somebody who calls themselves Bob
+    in this room is not the only Bob that may be meant. An id is looked for here first."""
     wanted, key = _plain(name), name.strip()
 
     def fitting(people: Iterable[Entity]) -> list[Entity]:
         return list({each.id: each for each in people if key == each.id or wanted in _names(each)}.values())
 
     here = fitting(await turn.participants())
-    if here or not rooms:
+    if not rooms or any(key in (each.id, each.native) for each in here):
         return here
-    elsewhere: list[Entity] = []
+    elsewhere: list[Entity] = [*here]
     near = sorted(
         (room for room in rooms if room.kind is not RoomKind.DM), key=lambda room: room.world != turn.room.world
     )

@@ -82,7 +82,7 @@ async def test_who_is_called_the_same_elsewhere_is_not_told_to_people_here(talk)
     assert "id " not in told.text.partition("Name one by the id")[2]
 
 
-async def test_who_is_in_this_room_is_meant_rather_than_somebody_elsewhere(talk) -> None:
+async def test_somebody_here_who_calls_themselves_like_somebody_elsewhere_is_not_who_is_meant(talk) -> None:
     hall = talk.client.group("hall")
     here, elsewhere = talk.client.person("Ben"), _person(talk, "ben2", "Ben")
     await talk.client.ask(hall, here, "Robin, hello.")
@@ -91,6 +91,9 @@ async def test_who_is_in_this_room_is_meant_rather_than_somebody_elsewhere(talk)
 
     told = await talk.call("Robin, tell Ben: hi there.", "send_message", to="Ben", text="hi there", room=hall)
 
+    assert told.failed
+    assert "Several people are called Ben" in told.text
+    told = await talk.call(f"Robin, tell {here.id}: hi there.", "send_message", to=here.id, text="hi there", room=hall)
     assert not told.failed
     (post,) = [part for part in talk.client.sends if part.text == "hi there"]
     assert post.room.native == "dm/ben"
