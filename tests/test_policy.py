@@ -91,10 +91,14 @@ def test_a_read_elsewhere_may_say_where_to_begin():
     page = {"destination": ("url",), "foreign": (PAGE,)}
     url = "https://example.org/menu"
 
-    assert ruling(case(Effect.READ, "Read example.org/menu", arguments={"url": url, "start": 20_000}, **page)) == "allow"
+    assert (
+        ruling(case(Effect.READ, "Read example.org/menu", arguments={"url": url, "start": 20_000}, **page)) == "allow"
+    )
     assert ruling(case(Effect.READ, "Read example.org/menu", arguments={"url": url, "q": "my PIN"}, **page)) == "ask"
     assert ruling(case(Effect.READ, "Read example.org/menu", arguments={"url": url, "q": 10**9}, **page)) == "ask"
-    assert ruling(case(Effect.READ, "Read it.", arguments={"url": url}, **page), destinations=["example.org"]) == "allow"
+    assert (
+        ruling(case(Effect.READ, "Read it.", arguments={"url": url}, **page), destinations=["example.org"]) == "allow"
+    )
 
 
 def test_what_is_left_as_it_would_be_anyhow_need_not_be_said():

@@ -59,7 +59,9 @@ class FetchPage(Action):
         "It is no search engine: you need the URL."
     )
     examples = ("What does https://example.org/news say?", "Read the second part of that page.")
-    effect = Effect.READ  # but one that goes somewhere: whoever is asked for a URL learns it, and anything can be written into one
+    effect = (
+        Effect.READ
+    )  # but one that goes somewhere: whoever is asked for a URL learns it, and anything can be written into one
     destination = ("url",)
     arguments = PageArguments
     idempotent = True

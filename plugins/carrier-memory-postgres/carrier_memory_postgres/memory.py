@@ -125,9 +125,7 @@ class PostgresMemory(MemoryStore):
     ) -> tuple[Memory, ...]:
         """By the index of kinds."""
         if entity:
-            return _memories(
-                await self._database.rows(_SQL["of_kind_about"], agent, kind.value, room, limit, entity)
-            )
+            return _memories(await self._database.rows(_SQL["of_kind_about"], agent, kind.value, room, limit, entity))
         return _memories(await self._database.rows(_SQL["of_kind"], agent, kind.value, room, limit))
 
     async def forget(self, ids: tuple[str, ...]) -> int:
