@@ -215,7 +215,7 @@ class Hooks:
                                 group.start_soon(one, position, impl)
 
                         for position, impl in left:
-                            await eagerly(one(position, impl), spread)
+                            await _eagerly(one(position, impl), spread)
                 except BaseExceptionGroup as several:  # only what is nobody's failure comes out of an attempt
                     raise several.exceptions[0] from None
         answers: list[Answer[R]] = []
@@ -424,7 +424,7 @@ class _Wrapped:
 
 
 @coroutine
-def eagerly(call: Coroutine[Any, Any, None], waits: Callable[[], None]) -> Generator[Any, Any, None]:
+def _eagerly(call: Coroutine[Any, Any, None], waits: Callable[[], None]) -> Generator[Any, Any, None]:
     """Run a coroutine in this task; ``waits`` is called when, and only if, it suspends for the first time."""
     try:
         awaited = call.send(None)

@@ -1,0 +1,79 @@
+"""What is written down only if something takes long."""
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from carrier_core.errors import Rejected
+from carrier_core.lingering import beside
+
+pytestmark = pytest.mark.anyio
+
+
+class Log:
+    def __init__(self):
+        self.written = 0
+        self.event = anyio.Event()
+
+    async def write(self):
+        self.written += 1
+        self.event.set()
+
+
+async def test_what_is_quick_writes_nothing():
+    log = Log()
+
+    async def work():
+        async with anyio.create_task_group():  # which lets others go first at its end
+            pass
+        await anyio.lowlevel.checkpoint()
+        return "done"
+
+    assert await beside(work, log.write) == "done"
+    assert log.written == 0
+
+
+async def test_what_waits_for_something_writes_once_meanwhile():
+    log = Log()
+
+    async def work():
+        await log.event.wait()
+        await anyio.sleep(0)
+        return "done"
+
+    assert await beside(work, log.write) == "done"
+    assert log.written == 1
+
+
+async def test_what_goes_round_and_round_is_said_to_wait():
+    log = Log()
+
+    async def work():
+        while not log.written:
+            await anyio.sleep(0)
+        return "done"
+
+    assert await beside(work, log.write) == "done"
+    assert log.written == 1
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_failure_is_raised_as_it_was(waits):
+    log = Log()
+
+    async def work():
+        if waits:
+            await log.event.wait()
+        raise Rejected("no")
+
+    with pytest.raises(Rejected, match="no"):
+        await beside(work, log.write)
+    assert log.written == waits
+
+
+async def test_a_failure_to_write_is_raised():
+    async def write():
+        raise Rejected("the disk is full")
+
+    with pytest.raises(Rejected, match="disk"):
+        await beside(anyio.sleep_forever, write)
