@@ -17,14 +17,25 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from tests.benchmarks import dispatching, durable, growth, million, providers, starting, turns, waiting
+from tests.benchmarks import dispatching, durable, growth, injection, million, providers, starting, turns, waiting
 from tests.benchmarks.backends import Missing
 from tests.benchmarks.gauges import calibration
 
 Result = dict[str, dict[str, object]]
 
 
-USUAL = ("dispatch", "turns", "start", "providers", "durable", "growth", "waiting", "million", "durable-postgres")
+USUAL = (
+    "dispatch",
+    "turns",
+    "start",
+    "providers",
+    "injection",
+    "durable",
+    "growth",
+    "waiting",
+    "million",
+    "durable-postgres",
+)
 
 
 def sections(memories: int, waiters: int) -> dict[str, Callable[[], Result]]:
@@ -34,6 +45,7 @@ def sections(memories: int, waiters: int) -> dict[str, Callable[[], Result]]:
         "turns": turns.measure,
         "start": starting.measure,
         "providers": providers.measure,
+        "injection": injection.measure,
     }
     for name, suffix in (("sqlite", ""), ("postgres", "-postgres")):
         found[f"durable{suffix}"] = partial(durable.measure, name)
