@@ -86,6 +86,7 @@ class AgentRuntime:
                 self.host.quarantine,
                 only=self.settings.plugins,
                 client=client,
+                kind=self.settings.kind,
                 generation=self.generation,
             )
         return found
@@ -121,10 +122,9 @@ class AgentRuntime:
     async def actions(self, turn: Turn) -> tuple[Registered, ...]:
         """The actions that this turn may use: those whose ``validate`` said yes, asked once in a turn."""
         if turn.available is None:
-            entries = turn.table.things(Action)
             allowed = []
-            for entry in entries:
-                if isinstance(entry.thing, Action) and type(entry.thing).validate is Action.validate:
+            for entry, asks in turn.table.actions:
+                if not asks:
                     allowed.append(entry)
                     continue
                 try:

@@ -38,9 +38,13 @@ async def serve(config: Config, state: Path) -> None:
             raise fault
     host = Host(config, state, plugins=plugins)
     with single():
-        async with anyio.create_task_group() as group:
-            await group.start(_signals, host, group.cancel_scope)  # first: a start can be stopped, too
-            async with host.running():
+        async with anyio.create_task_group() as outer:
+            stops = [
+                outer.cancel_scope
+            ]  # what a signal cancels: the start, and when that is over, what keeps the host up
+            await outer.start(_signals, host, stops)
+            async with host.running(), anyio.create_task_group() as group:
+                stops.append(group.cancel_scope)
                 await group.start(Control(host).serve)
                 group.start_soon(_watchdog)
                 spare_collector()
@@ -55,6 +59,7 @@ async def serve(config: Config, state: Path) -> None:
                     state=str(state),
                 )
                 await anyio.sleep_forever()
+            outer.cancel_scope.cancel()
     host.log.info("stopped")
 
 
@@ -69,7 +74,7 @@ def _show(host: Host, event: Event) -> None:
 
 
 async def _signals(
-    host: Host, scope: anyio.CancelScope, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+    host: Host, stops: list[anyio.CancelScope], *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
 ) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         task_status.started()
@@ -81,7 +86,7 @@ async def _signals(
                 continue
             host.log.info("stopping", signal=signal.Signals(number).name, running=host.rooms.busy if ready else 0)
             notify("STOPPING=1")
-            scope.cancel()
+            stops[-1].cancel()
             return
 
 

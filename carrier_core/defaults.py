@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from weakref import WeakKeyDictionary
 
 from carrier_core.contract import impl
@@ -131,8 +131,7 @@ def _rounds(turn: Turn) -> list[PromptMessage]:
 
 async def tools(turn: Turn) -> tuple[Tool, ...]:
     """The actions that can be used in this turn, as the model is offered them."""
-    actions = [entry.thing for entry in await turn.agent.actions(turn) if isinstance(entry.thing, Action)]
-    return tuple([_tool(action) for action in actions])
+    return tuple([_tool(cast("Action", entry.thing)) for entry in await turn.agent.actions(turn)])
 
 
 def _tool(action: Action) -> Tool:

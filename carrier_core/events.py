@@ -74,11 +74,13 @@ class Events:
 
     async def run(self, table_of: Callable[[Event], Table], hooks: Hooks) -> None:
         """Hand events to the hooks that watch them until closed."""
-        while self._queue or not self._closed:
-            if not self._queue:
-                self._more = anyio.Event()
-                await self._more.wait()
-                continue
-            event = self._queue.popleft()
-            await hooks.observe(table_of(event).observed[event.name], event)
-        self.done.set()
+        try:
+            while self._queue or not self._closed:
+                if not self._queue:
+                    self._more = anyio.Event()
+                    await self._more.wait()
+                    continue
+                event = self._queue.popleft()
+                await hooks.observe(table_of(event).observed[event.name], event)
+        finally:
+            self.done.set()

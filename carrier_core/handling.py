@@ -219,7 +219,7 @@ class Handling:
         deliver = partial(journal.deliver, self._agent.name, turn.room.id, turn.epoch, outbox)
         learn = partial(pipeline.reflect, turn, outcome)
         try:
-            learned = await (beside(learn, partial(host.outage.outlast, deliver)) if sent else learn())
+            learned = await (beside(learn, partial(host.outage.outlast, deliver), host.spawn) if sent else learn())
         except CarrierError as error:
             learned = ()
             host.log.warning("turn_not_reflected", turn=turn.id, agent=self._agent.name, error=error.message)

@@ -8,31 +8,53 @@ from typing import Any, TypeVar
 
 import anyio
 
-from carrier_core.errors import single
+from carrier_core.errors import CarrierError
 
 T = TypeVar("T")
 
 _MOST = 16  # times that work may let others go first without being said to wait
 
 
-async def beside(work: Callable[[], Awaitable[T]], write: Callable[[], Awaitable[object]]) -> T:
-    """Do what is quick as a rule; once it waits for anything, write down meanwhile what it would be a pity to lose."""
+async def beside(
+    work: Callable[[], Awaitable[T]], write: Callable[[], Awaitable[object]], spawn: Callable[..., object]
+) -> T:
+    """Do what is quick as a rule; once it waits for anything, write down meanwhile what it would be a pity to lose.
+
+    ``spawn`` starts a task that outlives this one: what is being written is written to its end, whatever becomes of the work.
+    """
     done: list[T] = []
+    writing: list[_Writing] = []
 
     async def run() -> None:
         done.append(await work())
 
-    async def written() -> None:
-        await write()
+    def begin() -> None:
+        writing.append(_Writing(write))
+        spawn(writing[0].run)
 
-    with single():
-        async with anyio.create_task_group() as group:
-
-            def begin() -> None:
-                group.start_soon(written)
-
-            await _watched(run(), begin)
+    await _watched(run(), begin)
+    for each in writing:
+        await each.over.wait()
+        if each.error is not None:
+            raise each.error
     return done[0]
+
+
+class _Writing:
+    """Something that is being written. ``error`` is why it could not be."""
+
+    def __init__(self, write: Callable[[], Awaitable[object]]) -> None:
+        self._write = write
+        self.over = anyio.Event()
+        self.error: CarrierError | None = None
+
+    async def run(self) -> None:
+        try:
+            await self._write()
+        except CarrierError as error:
+            self.error = error
+        finally:
+            self.over.set()
 
 
 @coroutine

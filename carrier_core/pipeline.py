@@ -232,7 +232,9 @@ async def evaluate(turn: Turn, draft: Draft) -> Judged:
 
 async def _verdict(turn: Turn, draft: Draft) -> Evaluation | None:
     judge = partial(turn.progress.run, f"evaluate/{turn.round}", partial(evaluate, turn, draft))
-    judged = await (beside(judge, turn.progress.flush) if turn.table.things(Evaluator) else judge())
+    judged = await (
+        beside(judge, turn.progress.flush, turn.agent.host.spawn) if turn.table.things(Evaluator) else judge()
+    )
     for wanted in (Verdict.BLOCK, Verdict.REVISE, Verdict.FOLLOW_UP):
         for given in judged.evaluations:
             if given.verdict is wanted:

@@ -139,9 +139,10 @@ def _attributes(sort: type) -> list[str]:
 
 def _check_values(thing: object, name: str, refuse: Callable[[str, str], Misfit]) -> None:
     """The few attributes of a wrong type that would not fail, but mean something else."""
-    clients = thing.clients if isinstance(thing, Thing) else None
-    if clients is not None and not isinstance(clients, (frozenset, set, tuple, list)):
-        raise refuse(f"`clients` of {name} is {type(clients).__name__}", 'Write clients = frozenset({"NAME"}).')
+    for key in ("clients", "kinds"):
+        names = getattr(thing, key) if isinstance(thing, Thing) else None
+        if names is not None and not isinstance(names, (frozenset, set, tuple, list)):
+            raise refuse(f"`{key}` of {name} is {type(names).__name__}", f'Write {key} = frozenset({{"NAME"}}).')
     if isinstance(thing, Client) and name == _HOST:
         raise refuse(f"the name {name} is the host's own", "Give the client another name.")
     if isinstance(thing, Action):

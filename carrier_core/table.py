@@ -28,6 +28,7 @@ class Table:
         *,
         only: Iterable[str] | None = None,
         client: str = "",
+        kind: str = "",
         generation: int = 1,
     ) -> None:
         self.generation = generation
@@ -35,12 +36,14 @@ class Table:
         self._quarantine = quarantine
         self._only = None if only is None else {CORE, *only}
         self._client = client
+        self._kind = kind
         self._guards = set(plugins.config.settings.policy.guards)
         self._callers: dict[str, Caller[..., Any]] = {name: self._compile(name) for name in plugins.contracts}
         self.observed = {
             name: caller for name, caller in self._callers.items() if plugins.contracts[name].verb is Verb.OBSERVE
         }
         self._things: dict[type, tuple[Registered, ...]] = {}
+        self._actions: tuple[tuple[Registered, bool], ...] | None = None
         self._methods: dict[tuple[int, str], Caller[..., Any]] = {}
 
     def caller(self, spec: Callable[P, Awaitable[R | None]]) -> Caller[P, R]:
@@ -57,6 +60,20 @@ class Table:
         if found is None:
             found = self._things[sort] = tuple(entry for entry in self._plugins.all(sort) if self._takes_part(entry))
         return found
+
+    @property
+    def actions(self) -> tuple[tuple[Registered, bool], ...]:
+        """The actions, each with whether it has to be asked in every turn if it can be used."""
+        if self._actions is None:
+            entries = [(entry, entry.thing) for entry in self.things(Action)]
+            self._actions = tuple(
+                [
+                    (entry, type(thing).validate is not Action.validate)
+                    for entry, thing in entries
+                    if isinstance(thing, Action)
+                ]
+            )
+        return self._actions
 
     def thing(self, sort: type, name: str) -> Registered | None:
         """The thing of one sort with this name, if it takes part."""
@@ -98,6 +115,9 @@ class Table:
     def _takes_part(self, entry: Registered) -> bool:
         clients = getattr(entry.thing, "clients", None)
         if clients is not None and self._client not in clients:
+            return False
+        kinds = getattr(entry.thing, "kinds", None)
+        if kinds is not None and self._kind not in kinds:
             return False
         return self._only is None or entry.plugin in self._only
 

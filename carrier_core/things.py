@@ -37,10 +37,12 @@ if TYPE_CHECKING:
 
 
 class Thing:
-    """``name`` is unique among things of its sort. ``clients`` limits it to turns that came in through these clients."""
+    """``name`` is unique among things of its sort. ``clients`` limits it to turns that came in through these clients, ``kinds`` to
+    agents of these kinds."""
 
     name: str
     clients: frozenset[str] | None = None
+    kinds: frozenset[str] | None = None
 
 
 # --- clients ---------------------------------------------------------------------------------------------------------

@@ -73,6 +73,9 @@ def test_a_clause_that_says_all_of_a_call_asks_for_it(said, names, arguments):
         ("Make Bob an admin's coffee.", ROLE, {"person": "Bob", "role": "admin"}),
         ("Does it say how to delete files in work?", DELETE, {"paths": ["work"]}),
         ("Send the report from Amy to Bob.", SEND, {"to": "Amy", "text": "the report"}),
+        ("Read it and tell me how I unlock the door.", SEND, {"to": "how", "text": "unlock the door"}),
+        ("Ask me whether to pay the bill.", SEND, {"to": "to pay", "text": "the bill"}),
+        ("Tell me about muting rooms.", SEND, {"to": "about muting", "text": "rooms"}),
         # not, if, or wait
         ("Don't mute this room.", MUTE, {}),
         ("Can you not mute this room?", MUTE, {}),

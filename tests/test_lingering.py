@@ -10,6 +10,12 @@ from carrier_core.lingering import beside
 pytestmark = pytest.mark.anyio
 
 
+@pytest.fixture
+async def group():
+    async with anyio.create_task_group() as made:
+        yield made
+
+
 class Log:
     def __init__(self):
         self.written = 0
@@ -20,7 +26,7 @@ class Log:
         self.event.set()
 
 
-async def test_what_is_quick_writes_nothing():
+async def test_what_is_quick_writes_nothing(group):
     log = Log()
 
     async def work():
@@ -29,11 +35,11 @@ async def test_what_is_quick_writes_nothing():
         await anyio.lowlevel.checkpoint()
         return "done"
 
-    assert await beside(work, log.write) == "done"
+    assert await beside(work, log.write, group.start_soon) == "done"
     assert log.written == 0
 
 
-async def test_what_waits_for_something_writes_once_meanwhile():
+async def test_what_waits_for_something_writes_once_meanwhile(group):
     log = Log()
 
     async def work():
@@ -41,11 +47,11 @@ async def test_what_waits_for_something_writes_once_meanwhile():
         await anyio.sleep(0)
         return "done"
 
-    assert await beside(work, log.write) == "done"
+    assert await beside(work, log.write, group.start_soon) == "done"
     assert log.written == 1
 
 
-async def test_what_goes_round_and_round_is_said_to_wait():
+async def test_what_goes_round_and_round_is_said_to_wait(group):
     log = Log()
 
     async def work():
@@ -53,12 +59,12 @@ async def test_what_goes_round_and_round_is_said_to_wait():
             await anyio.sleep(0)
         return "done"
 
-    assert await beside(work, log.write) == "done"
+    assert await beside(work, log.write, group.start_soon) == "done"
     assert log.written == 1
 
 
 @pytest.mark.parametrize("waits", [False, True])
-async def test_a_failure_is_raised_as_it_was(waits):
+async def test_a_failure_is_raised_as_it_was(group, waits):
     log = Log()
 
     async def work():
@@ -67,13 +73,16 @@ async def test_a_failure_is_raised_as_it_was(waits):
         raise Rejected("no")
 
     with pytest.raises(Rejected, match="no"):
-        await beside(work, log.write)
+        await beside(work, log.write, group.start_soon)
     assert log.written == waits
 
 
-async def test_a_failure_to_write_is_raised():
+async def test_a_failure_to_write_is_raised(group):
+    log = Log()
+
     async def write():
+        await log.write()
         raise Rejected("the disk is full")
 
     with pytest.raises(Rejected, match="disk"):
-        await beside(anyio.sleep_forever, write)
+        await beside(log.event.wait, write, group.start_soon)

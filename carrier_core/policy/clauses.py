@@ -45,6 +45,7 @@ _LEAD = re.compile(
 _CONDITIONS = frozenset("if unless when whenever once until till while whatever provided case otherwise".split())
 _ARTICLES = frozenset("the a an my our channel room chat group".split())
 _PLACING = frozenset("to into onto in on at with by".split())
+_QUESTIONS = frozenset("what who whom whose how why when where which if".split())
 _PARTICLES = frozenset("down up out off over".split())
 _BOUNDARY = frozenset("and then but".split())
 _SAYING = frozenset(
@@ -224,7 +225,7 @@ def _ends(tokens: list[Token], place: int) -> bool:
 
 def _is_name(token: Token) -> bool:
     """Whether a word can be one of a destination: "me what" is none."""
-    return token.kind in ("word", "own") or token.text in _ARTICLES
+    return (token.kind in ("word", "own") and token.text not in _QUESTIONS) or token.text in _ARTICLES
 
 
 def _is_placed(tokens: list[Token], verb: int, place: int, name: tuple[str, ...]) -> bool:

@@ -60,9 +60,7 @@ class Finished(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _OfTask(Action):
     """An action for agents that work on a task."""
 
-    async def validate(self, turn: Turn) -> bool:
-        """Not in a mere conversation."""
-        return turn.agent.kind.name == KIND
+    kinds = frozenset((KIND,))
 
 
 class Plan(_OfTask):
