@@ -23,7 +23,16 @@ from carrier_core.clients import LOCAL, Clients
 from carrier_core.contract import Caller
 from carrier_core.dispatch import Hooks
 from carrier_core.endings import Endings
-from carrier_core.errors import CarrierError, Fenced, PluginError, ProviderError, Unavailable, single
+from carrier_core.errors import (
+    CarrierError,
+    Fenced,
+    NotDone,
+    PluginError,
+    ProviderError,
+    Rejected,
+    Unavailable,
+    single,
+)
 from carrier_core.events import Events
 from carrier_core.failures import Failure
 from carrier_core.intake import Intake
@@ -476,9 +485,14 @@ class Host:
         was told already."""
         if failure.plugin == CORE and isinstance(failure.error, CarrierError):
             return
-        own = not isinstance(failure.error, ProviderError)  # else whoever asked the provider says what comes of it
-        (self.log.warning if own else self.log.debug)(
-            "plugin_failed" if own else "provider_failed",
+        if isinstance(failure.error, ProviderError):  # whoever asked the provider says what comes of it
+            log, event = self.log.debug, "provider_failed"
+        elif isinstance(failure.error, (NotDone, Rejected)):  # the other side's no, which whoever acted goes on with
+            log, event = self.log.info, "effect_not_done"
+        else:
+            log, event = self.log.warning, "plugin_failed"
+        log(
+            event,
             plugin=failure.plugin,
             hook=failure.hook,
             how=failure.how,

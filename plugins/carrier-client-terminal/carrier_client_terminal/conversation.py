@@ -85,11 +85,15 @@ class Conversation:
         message = Message(make_id(PLATFORM, "", "message", event), self.person, at=self._now())
         kind = InboundKind.CHOICE if is_choice else InboundKind.APPROVAL
         target = asked.question.id if asked is not None else key.casefold()
-        accepted = await self.host.accept(
-            Inbound(event, room, message, kind, client=CLIENT, agent=agent, target=target, value=value)
-        )
-        if asked is not None and not accepted.reason:
-            self.questions.drop(asked.question.id)
+        answer = Inbound(event, room, message, kind, client=CLIENT, agent=agent, target=target, value=value)
+        counts = False
+        self.questions.settle(target)
+        try:
+            accepted = await self.host.accept(answer)
+            counts = not accepted.reason
+        finally:
+            if not counts:
+                self.questions.reopen(target, asked)
         return self._begun(accepted)
 
     async def asked(self) -> tuple[Asked, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -62,12 +63,14 @@ class Questions:
         self._now = now
         self._asked: dict[str, Asked] = {}
         self._came: dict[str, anyio.Event] = {}
+        self._settled: deque[str] = deque(maxlen=_REMEMBERED)
         self.newest = ""
 
     def take(self, part: ReplyPart) -> Asked | None:
-        """Note what a part asks, which has been shown; None where it asks nothing."""
+        """Note what a part asks, which has been shown; None where it asks nothing, or nothing that is not answered yet: it may be
+        late."""
         self.newest, question = "", part.question
-        if question is None:
+        if question is None or any(question.id.startswith(key) for key in self._settled):
             return None
         asked = Asked(question, part.turn, part.agent, part.room, spoken(part.content))
         self._asked[question.id] = asked
@@ -92,6 +95,18 @@ class Questions:
         """The one of this id, or with this code or beginning, if there is only one."""
         fits = [asked for asked in self.waiting() if asked.question.id.startswith(key.casefold())]
         return fits[0] if len(fits) == 1 else None
+
+    def settle(self, key: str) -> None:
+        """The one of this id, or with this code, is answered here."""
+        self._settled.append(key)
+        for each in [each for each in self._asked if each.startswith(key)]:
+            self.drop(each)
+
+    def reopen(self, key: str, asked: Asked | None) -> None:
+        """The answer did not count."""
+        self._settled.remove(key)
+        if asked is not None:
+            self._asked[asked.question.id] = asked
 
     def drop(self, key: str) -> None:
         """It waits no more."""

@@ -68,7 +68,7 @@ class Screen:
         if self._keyboard.gone:
             raise Rejected("The terminal has gone.")
         exchange = self._awaited(part.turn, part.room)
-        if exchange is not None and not part.notice:
+        if exchange is not None and not part.notice and (is_last or asked is not None):
             exchange.over.set()  # the agent may go on for a while, learning from it: the person need not wait
 
     async def draft(self, room: Room, turn: str, attempt: int, text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from carrier_core import InboundKind, NotDone
+from carrier_core import InboundKind, NotDone, Part, ReplyPart
 
 pytestmark = pytest.mark.anyio
 
@@ -265,3 +265,42 @@ async def test_the_commands_are_in_the_help(at_terminal, terminal):
         await terminal.sees("/approve [CODE]")
         await terminal.sees("/refuse [CODE]")
         await terminal.sees("Ana ›")
+
+
+async def test_a_question_that_comes_after_it_was_answered_is_not_offered_again(at_terminal, terminal):
+    host = at_terminal
+    async with terminal.chat(host):
+        question = await buying(host, terminal)
+        await terminal.sees("Ana [y/n] ›")
+        host.held.clear()
+        terminal.type(f"/approve {question.code}\r")
+        await terminal.sees("tifa › So I was told: approve\n")
+        await terminal.sees("Ana ›")
+        part = ReplyPart("again", "turn1", "tifa", host.heard[0].room, (Part("May I?"),), question=question)
+        await host.client.send(part)
+        await terminal.sees("tifa › May I?\n")
+        terminal.type("\r")
+        await terminal.sees("Ana ›")
+        await terminal.sees("Ana ›")
+    assert "[y/n]" not in terminal.text.rpartition("So I was told")[2]
+
+
+async def test_a_question_that_is_shown_again_while_it_is_answered_is_not_offered(at_terminal, terminal):
+    host = at_terminal
+    async with terminal.chat(host):
+        question = await buying(host, terminal)
+        await terminal.sees("Ana [y/n] ›")
+        host.held.clear()
+        accept = host.accept
+
+        async def again(inbound):
+            part = ReplyPart("again", "turn1", "tifa", host.heard[0].room, (Part("May I?"),), question=question)
+            await host.client.send(part)
+            return await accept(inbound)
+
+        host.accept = again
+        terminal.type("y\r")
+        await terminal.sees("tifa › May I?\n")
+        await terminal.sees("tifa › So I was told: approve\n")
+        await terminal.sees("Ana ›")
+    assert "[y/n]" not in terminal.text.rpartition("tifa › May I?\n")[2]

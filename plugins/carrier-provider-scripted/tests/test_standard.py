@@ -89,6 +89,27 @@ async def test_it_calls_the_tool_that_remembers(ana):
     assert "Clara" in (await ana.result(call, "Remembered.")).text
 
 
+@pytest.mark.parametrize(
+    ("said", "name", "arguments"),
+    [
+        (
+            "Remind me in 10 minutes to take the bread out.",
+            "remind_me",
+            {"text": "take the bread out", "when": "in 10 minutes"},
+        ),
+        ("please remind me to call mum tomorrow at 9", "remind_me", {"text": "call mum", "when": "tomorrow at 9"}),
+        ("remind us at 18:00 that we leave", "remind_me", {"text": "we leave", "when": "at 18:00"}),
+        ("Could you read https://example.org/menu?", "fetch_page", {"url": "https://example.org/menu"}),
+        ("summarise <https://example.org/a>, please", "fetch_page", {"url": "https://example.org/a"}),
+    ],
+)
+async def test_it_calls_tools_that_show_what_agents_can_do(ana, said, name, arguments):
+    ana.tools = (Tool(name, "", {"type": "object"}),)
+    (call,) = (await ana.say(said)).calls
+    assert (call.name, call.arguments) == (name, arguments)
+    assert "it went well" in (await ana.result(call, "See, it went well.")).text
+
+
 async def test_it_does_not_claim_to_have_remembered_what_was_refused(ana):
     ana.tools = (REMEMBER,)
     (call,) = (await ana.say("Remember that I like tea.")).calls
