@@ -13,47 +13,33 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from carrier_core.policy.vocabulary import (
+    ADDRESSED,
+    ARTICLES,
+    ASKING,
+    BOUNDARY,
+    CLOSING,
+    CONDITIONS,
+    FUNCTION,
+    LEAD,
+    NOT,
+    OPENING,
+    OTHERS,
+    PARTICLES,
+    PLACING,
+    QUESTIONS,
+    RELATION,
+    REPORT,
+    REPORTED,
+    RETRACTED,
+    SAYING,
+    SPEAKER,
+    STOPS,
+)
 from carrier_core.policy.words import leaves_of
 from carrier_core.prompts import Json
 
 _TOKEN = re.compile(r"\S+")
-_OPENING, _CLOSING = "\"'“”„‘’«»‹›`([{<*_", "\"'“”‘’«»‹›`)]}>*_.,;:!?…"
-_STOPS = ".!?;…"
-_FUNCTION = frozenset(
-    "a an the this that these those is are am was were be been being has have had having do does did doing will would shall it its "
-    "there here that's it's there's then now just also too please kindly maybe so some any channel room chat group conversation "
-    "thread message".split()
-)
-_RELATION = frozenset(
-    "about to in on at of for by with from into onto as and or should may might can could must".split()
-)
-"""What changes a meaning if it is another one: an argument may leave it out, and has none that was not said."""
-_REPORT = frozenset("say says said ask asks asked tell tells told whether know knows".split())
-_SPEAKER = frozenset("i i'm i've i'd i'll me my mine myself we us our ours we're we've we'll we'd".split())
-_OTHERS = frozenset(
-    "he she they him her them his hers their theirs he's she's they're they've himself herself themselves himself".split()
-)
-_ADDRESSED = frozenset("you your yours you're you've you'll yourself".split())
-_NOT = frozenset("not no never none nothing nobody neither nor without cannot cant wont dont".split())
-_LEAD = re.compile(
-    r"(?:(?:and|then|but|so|also|now|just|please|kindly|ok|okay|hey|hi|hello|well|yes|yeah|sure|first|next|afterwards|finally|dear|oh|"
-    r"AGENT) )*"
-    r"(?:(?:(?:can|could|would|will) you|(?:i|we) (?:want|need|would like) you to|(?:i'd|we'd) like you to|"
-    r"you (?:should|must)|go ahead and) )?"
-    r"(?:(?:please|kindly|just|also|now|then|maybe) )*"
-)
-_CONDITIONS = frozenset("if unless when whenever once until till while whatever provided case otherwise".split())
-_ARTICLES = frozenset("the a an my our channel room chat group".split())
-_PLACING = frozenset("to into onto in on at with by".split())
-_QUESTIONS = frozenset("what who whom whose how why when where which if".split())
-_PARTICLES = frozenset("down up out off over".split())
-_BOUNDARY = frozenset("and then but".split())
-_SAYING = frozenset(
-    "say says said write writes wrote ask asks asked tell tells told read reads answered replied".split()
-)
-_RETRACTED = frozenset("wait stop cancel kidding joking instead rather otherwise actually".split())
-_REPORTED = frozenset("says said reads writes wrote told asked claims claimed".split())
-_ASKING = frozenset(("can", "could", "would", "will"))
 
 
 class Token(NamedTuple):
@@ -126,20 +112,22 @@ def _asks(
     for place, token in enumerate(tokens):
         if place and tokens[place - 1].stop:
             sentence = place
-        if token.quoted or any(each.text in _CONDITIONS for each in tokens[sentence:place]):
+        if token.quoted or any(each.text in CONDITIONS for each in tokens[sentence:place]):
             continue
         start = place
         while start > sentence and not tokens[start].starts:
             start -= 1
-        if start > sentence and tokens[start - 1].text in _SAYING:
+        if start > sentence and tokens[start - 1].text in SAYING:
             continue  # "he said, send it"
         end = next((each.stop for each in tokens[place:] if each.stop), "")
-        if end == "?" and not any(each.text in _ASKING for each in tokens[start:place]):
+        if end == "?" and not any(each.text in ASKING for each in tokens[start:place]):
             continue  # "mute this room?" wants an answer
         led = "".join(f"{'AGENT' if each.text in agent else each.text} " for each in tokens[start:place])
-        if not _LEAD.fullmatch(led):
+        if not LEAD.fullmatch(led):
             continue
         for name in names:
+            if name and token.text == "_".join(name) and _covers(tokens, place, name, given, frozenset(name), also):
+                return True  # by the very name that the action has
             if (
                 name
                 and _is_form(token.text, name[0])
@@ -185,7 +173,7 @@ def _covers(
         words = {word for word in (*name, *also) if _is_form(token.text, word)}
         if words and walk(place + 1, named | words, left):
             return True
-        is_small = token.kind in _SMALL or (place == verb + 1 and token.text in _PARTICLES)
+        is_small = token.kind in _SMALL or (place == verb + 1 and token.text in PARTICLES)
         return is_small and walk(place + 1, named, left)
 
     return walk(verb + 1, found, tuple(range(len(given))))
@@ -202,13 +190,13 @@ def _taken_back(tokens: list[Token], place: int) -> bool:
     while place < len(tokens) and not tokens[place].starts and not tokens[place - 1].stop:
         place += 1
     rest = [each for each in tokens[place:] if not each.quoted]
-    if any(each.kind == "not" or each.text in _RETRACTED for each in rest):
+    if any(each.kind == "not" or each.text in RETRACTED for each in rest):
         return True
     if not rest or tokens[place - 1].stop:
         return False
     length = next((number for number, each in enumerate(rest, 1) if each.stop), len(rest))
     same = rest[:length]
-    return any(each.text in _CONDITIONS for each in same) or any(each.text in _REPORTED for each in same[:_NEAR])
+    return any(each.text in CONDITIONS for each in same) or any(each.text in REPORTED for each in same[:_NEAR])
 
 
 def _ends(tokens: list[Token], place: int) -> bool:
@@ -225,17 +213,15 @@ def _ends(tokens: list[Token], place: int) -> bool:
 
 def _is_name(token: Token) -> bool:
     """Whether a word can be one of a destination: "me what" is none."""
-    return (token.kind in ("word", "own") and token.text not in _QUESTIONS) or token.text in _ARTICLES
+    return (token.kind in ("word", "own") and token.text not in QUESTIONS) or token.text in ARTICLES
 
 
 def _is_placed(tokens: list[Token], verb: int, place: int, name: tuple[str, ...]) -> bool:
     """Whether a destination stands where one stands: behind the verb, or behind to, in, on..."""
     before = place - 1
-    while before > verb and tokens[before].text in _ARTICLES:
+    while before > verb and tokens[before].text in ARTICLES:
         before -= 1
-    return (
-        before == verb or tokens[before].text in _PLACING or any(_is_form(tokens[before].text, word) for word in name)
-    )
+    return before == verb or tokens[before].text in PLACING or any(_is_form(tokens[before].text, word) for word in name)
 
 
 def _matched(tokens: list[Token], place: int, wanted: list[Token]) -> int:
@@ -321,11 +307,11 @@ def _tokens(text: str, own: frozenset[str]) -> list[Token]:
         if made:
             made[-1] = made[-1]._replace(stop=made[-1].stop or ".")
         for found in _TOKEN.findall(line):
-            opened = found[: len(found) - len(found.lstrip(_OPENING))]
+            opened = found[: len(found) - len(found.lstrip(OPENING))]
             if not quoted and any(each in '"“„«‹`' for each in opened):
                 quoted = next(each for each in opened if each in '"“„«‹`')
-            word = found.strip(_OPENING + _CLOSING).lstrip("#@")
-            tail = found[len(found.rstrip(_CLOSING)) :]
+            word = found.strip(OPENING + CLOSING).lstrip("#@")
+            tail = found[len(found.rstrip(CLOSING)) :]
             closes = bool(quoted) and any(
                 each in '"”“»›`' for each in (tail if opened else found[1:] if len(found) > 1 else found)
             )
@@ -334,7 +320,7 @@ def _tokens(text: str, own: frozenset[str]) -> list[Token]:
                 starts = False
             if closes:
                 quoted = ""
-            marks = [each for each in tail if each in _STOPS]
+            marks = [each for each in tail if each in STOPS]
             if made and marks:
                 made[-1] = made[-1]._replace(stop="?" if "?" in marks else ".")
             starts = starts or any(each in ".!?;…,—–(" for each in tail) or (not word and found in ("-", "—", "–"))
@@ -348,12 +334,12 @@ def _written(leaf: str | float | None) -> str:
 
 def _split(word: str, own: frozenset[str], starts: bool, quoted: bool) -> Iterator[Token]:
     """A word as one or two tokens: ``don't`` is a form of do, and a not."""
-    starts = starts or word in _BOUNDARY
+    starts = starts or word in BOUNDARY
     number = re.fullmatch(r"[$€£¥]?(\d[\d,]*(?:\.\d+)?)(?:[$€£¥%])?", word)
     if number:
         yield Token(number[1].replace(",", ""), "word", starts, "", quoted)
         return
-    if word in _NOT or (word.endswith("n't") and len(word) > 3):
+    if word in NOT or (word.endswith("n't") and len(word) > 3):
         if word.endswith("n't"):
             yield Token(word[:-3], "function", starts, "", quoted)
         yield Token(
@@ -367,11 +353,11 @@ def _split(word: str, own: frozenset[str], starts: bool, quoted: bool) -> Iterat
     bare = word.removesuffix("'s")
     kind = (
         "own" if bare in own
-        else "I" if word in _SPEAKER
-        else "he" if word in _OTHERS
-        else "you" if word in _ADDRESSED
-        else "relation" if word in _RELATION
-        else "function" if word in _FUNCTION or word in _REPORT
+        else "I" if word in SPEAKER
+        else "he" if word in OTHERS
+        else "you" if word in ADDRESSED
+        else "relation" if word in RELATION
+        else "function" if word in FUNCTION or word in REPORT
         else "word"
     )  # fmt: skip
     yield Token(bare if kind == "word" else word, kind, starts, "", quoted)

@@ -7,6 +7,7 @@ A value counts as said where it stands in a text as a whole, between spaces, quo
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 
 from carrier_core.prompts import Json
@@ -26,7 +27,7 @@ _NUMBER = re.compile(r"(?<![\w.,@%#&=+~/-])[$€£¥]?(-?\d[\d,]*(?:\.\d+)?)(?![
 
 def plain(text: str) -> str:
     """A text as it is compared: without a difference of case and spacing."""
-    return " ".join(text.casefold().split())
+    return " ".join(unicodedata.normalize("NFC", text.casefold()).split())
 
 
 class Words:
@@ -106,7 +107,7 @@ def _joined(text: str, at: int, step: int) -> bool:
     if not 0 <= beside < len(text):
         return False
     own, other = text[at], text[beside]
-    if other in _JOINING:
+    if other in _JOINING or unicodedata.combining(other):
         return True
     if other in _SOMETIMES:
         further = beside + step

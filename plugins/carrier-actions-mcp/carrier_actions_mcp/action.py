@@ -20,7 +20,7 @@ _MARGIN = 5.0  # seconds that the host waits longer than the server is waited fo
 class Tool(Action):
     """Asks the server; it is started if it does not run."""
 
-    def __init__(self, server: Server, listed: Listed) -> None:
+    def __init__(self, server: Server, listed: Listed, *, reviewed: bool = False) -> None:
         settings = server.settings
         prefix = f"{server.name}_" if settings.prefix is None else settings.prefix
         self.server = server
@@ -34,7 +34,7 @@ class Tool(Action):
         self.seconds = settings.start_seconds + settings.seconds + _MARGIN
         if self.effect is Effect.READ:
             self.seconds += settings.seconds  # a read is made again where the server died
-        self.origins = () if settings.trusted else (origin_of(server.name),)
+        self.origins = () if settings.trusted or reviewed else (origin_of(server.name),)
 
     def check(self, arguments: dict[str, Json]) -> str:
         """What is wrong with them by the schema. Regular expressions, which are the server's, are not run here."""

@@ -67,8 +67,9 @@ class Mcp(Command):
                 raise CarrierError(f"{server} has no tool {tool}.", remedy=f"See carrierd mcp list {server}.")
         chosen = {tool: there[tool] for tool in tools} if tools else there
         before = notebook.accepted()
-        notebook.accept({**before, **chosen})
-        changed = [tool for tool, mark in chosen.items() if before.get(tool) != mark]
+        seen = notebook.reviewed()
+        notebook.accept({**before, **chosen}, seen | {*chosen})
+        changed = [tool for tool, mark in chosen.items() if before.get(tool) != mark or tool not in seen]
         print(f"Accepted of {server}: {', '.join(changed) or 'nothing new'}.")
         return 0
 

@@ -34,6 +34,7 @@ class _Marks(msgspec.Struct, frozen=True):
     server: str
     marks: dict[str, str]
     v: int = 1
+    reviewed: tuple[str, ...] = ()
 
 
 class Notebook:
@@ -64,9 +65,14 @@ class Notebook:
         marks = _read(self._accepted, _Marks)
         return marks.marks if marks is not None and marks.server == self._server else {}
 
-    def accept(self, marks: dict[str, str]) -> None:
-        """Write down which tools are accepted."""
-        _write(self._accepted, _Marks(self._server, marks))
+    def reviewed(self) -> frozenset[str]:
+        """The tools that a person has accepted, as opposed to those that were there first."""
+        marks = _read(self._accepted, _Marks)
+        return frozenset(marks.reviewed if marks is not None and marks.server == self._server else ())
+
+    def accept(self, marks: dict[str, str], reviewed: frozenset[str] = frozenset()) -> None:
+        """Write down which tools are accepted, and which of them by a person."""
+        _write(self._accepted, _Marks(self._server, marks, reviewed=tuple(sorted(reviewed))))
 
 
 def _identity(settings: ServerSettings) -> str:

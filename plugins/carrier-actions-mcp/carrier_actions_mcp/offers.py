@@ -35,18 +35,23 @@ class Known:
         self.notebook = notebook
         self.listing: Listing | None = None
         self.accepted: dict[str, str] = {}
+        self.reviewed: frozenset[str] = frozenset()
         self.told: set[tuple[str, str]] = set()
 
     def read(self) -> None:
         """Read the notes."""
         self.listing = self.notebook.listing()
-        self.accepted = self.notebook.accepted()
+        self.look()
 
     def keep(self, listing: Listing) -> None:
         """Note what the server lists now."""
         self.notebook.keep(listing)
         self.listing = listing
-        self.accepted = self.notebook.accepted()
+        self.look()
+
+    def look(self) -> None:
+        """Read again what is accepted."""
+        self.accepted, self.reviewed = self.notebook.accepted(), self.notebook.reviewed()
 
     def is_accepted(self, tool: Listed) -> bool:
         """Whether the tool is as it was accepted, or whatever it is is."""
@@ -61,7 +66,7 @@ class Offers:
     ) -> None:
         self._host = host
         self._sleep = sleep
-        self._offered: tuple[tuple[str, str], ...] = ()
+        self._offered: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
         self._missing: dict[str, str] = {}
         self._writing = anyio.Lock()
         self.servers: dict[str, Known] = {}
@@ -134,10 +139,10 @@ class Offers:
         while True:
             await self._sleep(LOOK_SECONDS)
             async with self._writing:
-                before = [known.accepted for known in self.servers.values()]
+                before = [(known.accepted, known.reviewed) for known in self.servers.values()]
                 for known in self.servers.values():
-                    known.accepted = await anyio.to_thread.run_sync(known.notebook.accepted)
-                if before != [known.accepted for known in self.servers.values()]:
+                    await anyio.to_thread.run_sync(known.look)
+                if before != [(known.accepted, known.reviewed) for known in self.servers.values()]:
                     self._offer()
 
     # --- which ---
@@ -145,7 +150,7 @@ class Offers:
     def _offer(self) -> None:
         """Have the host offer what is to be offered, if that is another set than before."""
         actions = self._actions()
-        offered = tuple((action.name, action.listed.mark) for action in actions)
+        offered = tuple((action.name, action.listed.mark, action.origins) for action in actions)
         if offered == self._offered:
             return
         try:
@@ -173,7 +178,7 @@ class Offers:
             for listed in listing.tools:
                 if not is_offered(listed, known.server.settings):
                     continue
-                action = Tool(known.server, listed)
+                action = Tool(known.server, listed, reviewed=listed.name in known.reviewed)
                 if not known.is_accepted(listed):
                     was = "has changed" if listed.name in known.accepted else "is new"
                     self._leave_out(name, listed.name, f"{was}; see carrierd mcp list, and carrierd mcp accept {name}")

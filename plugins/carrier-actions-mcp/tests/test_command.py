@@ -79,14 +79,14 @@ def test_a_server_does_not_write_to_the_terminal(tmp_path: Path, capsys) -> None
 def test_all_that_a_server_has_is_accepted(notebook: Notebook, tmp_path: Path, capsys) -> None:
     assert carrierd(tmp_path, "accept", "files") == 0
 
-    assert capsys.readouterr().out == "Accepted of files: edit, move, paint.\n"
+    assert capsys.readouterr().out == "Accepted of files: look, edit, move, paint.\n"
     assert notebook.accepted() == {"look": "1", "edit": "2", "move": "1", "paint": "1"}
 
 
 def test_single_tools_are_accepted(notebook: Notebook, tmp_path: Path, capsys) -> None:
     carrierd(tmp_path, "accept", "files", "paint", "look")
 
-    assert capsys.readouterr().out == "Accepted of files: paint.\n"
+    assert capsys.readouterr().out == "Accepted of files: paint, look.\n"
     assert notebook.accepted() == {"look": "1", "edit": "1", "paint": "1"}
 
 

@@ -135,6 +135,20 @@ async def test_an_untrusted_servers_tools_are_external_whatever_it_says(run) -> 
         assert not any(action.idempotent for action in there.values())
 
 
+async def test_what_a_person_has_accepted_counts_as_read_by_them(run, tmp_path, monkeypatch, capsys, until) -> None:
+    monkeypatch.setattr("carrier_actions_mcp.offers.LOOK_SECONDS", 0.01)
+    async with run() as host:
+        command = Mcp(host.host.plugins.found["carrier-actions-mcp"].settings)
+        assert offered(host)["raw_echo"].origins == ("outside:mcp/raw",)
+        capsys.readouterr()
+
+        assert carrierd(command, tmp_path, "accept", "raw", "echo") == 0
+        assert capsys.readouterr().out == "Accepted of raw: echo.\n"
+        await until(lambda: offered(host)["raw_echo"].origins == ())
+        assert offered(host)["raw_note"].origins == ("outside:mcp/raw",)
+        assert offered(host)["raw_echo"].effect is Effect.EXTERNAL  # its words were read, not its code
+
+
 async def test_a_trusted_server_is_believed(run) -> None:
     async with run(trusted=True, effects={"echo": "spend"}, role="member") as host:
         there = offered(host)
