@@ -17,7 +17,7 @@ from carrier_core.messages import NotSent, PartKind, Role, Unknown, make_id
 from carrier_core.policy import Case, Words, judge
 from carrier_core.policy.case import defaults_in, foreign_to, keys_in, places_in
 from carrier_core.policy.clauses import alike
-from carrier_core.policy.uses import use
+from carrier_core.policy.uses import use, used_up
 from carrier_core.prompts import ActionCall, ActionResult, Authorization, Completion, Effect, Ruling
 from carrier_core.provenance import Provenance, derive, outside, person
 from carrier_core.recording import completions_of
@@ -118,7 +118,8 @@ async def _refused(turn: Turn, call: ActionCall) -> ActionResult | None:
         authorization = Authorization(Ruling.DENY, "nobody judged it")
     reason = authorization.reason
     if authorization.ruling is Ruling.ASK:
-        reason = await approved(turn, call, authorization, in_words(call, whole=True))
+        full = await used_up(turn, call, effect_of(turn, call))  # nobody is asked for what cannot be done
+        reason = full or await approved(turn, call, authorization, in_words(call, whole=True))
     elif authorization.ruling is Ruling.ALLOW:
         reason = ""
     reason = reason or await use(turn, call, effect_of(turn, call))

@@ -31,6 +31,7 @@ def action(
     seconds: float | None = None,
     idempotent: bool = False,
     clients: Iterable[str] | None = None,
+    own: bool = False,
 ) -> Callable[[Function], Action]:
     """Make an action of an async function, for ``register_actions`` to return::
 
@@ -40,8 +41,8 @@ def action(
 
     The function's name and docstring are the action's, unless others are given. Its parameters are the arguments, with their types
     and defaults (``Annotated[str, msgspec.Meta(description="...")]`` describes one); ``turn`` and ``call`` are filled in by the host.
-    It returns what the model is told: a text, an ActionResult, anything else that JSON can hold, or None for "done". Everything
-    else is as in :class:`~carrier_core.things.Action`. TypeError where a parameter has no type or cannot be one of JSON's.
+    It returns what the model is told: a text, an ActionResult, anything else that JSON can hold, or None for "done". That counts as
+    from outside, unless it is the action's ``own``: made of the call, and of nothing that anybody else wrote. Everything else is as in :class:`~carrier_core.things.Action`. TypeError where a parameter has no type or cannot be one of JSON's.
     """
 
     def make(function: Function) -> Action:
@@ -51,6 +52,7 @@ def action(
         made.effect, made.similes, made.examples, made.destination = effect, similes, examples, destination
         made.role, made.seconds, made.idempotent = role, seconds, idempotent
         made.clients = frozenset(clients) if clients is not None else None
+        made.own = own
         return made
 
     return make
@@ -58,6 +60,8 @@ def action(
 
 class FunctionAction(Action):
     """A function as an action."""
+
+    own = False
 
     def __init__(self, function: Function, name: str, description: str) -> None:
         if not description:
@@ -77,10 +81,11 @@ class FunctionAction(Action):
         answer = await self._function(**arguments)
         if isinstance(answer, ActionResult):
             return answer
+        led = call.own if self.own else None
         if answer is None or isinstance(answer, str):
-            return ActionResult(answer or "done")
+            return ActionResult(answer or "done", provenance=led)
         data = msgspec.to_builtins(answer)
-        return ActionResult(msgspec.json.encode(data).decode(), data=data)
+        return ActionResult(msgspec.json.encode(data).decode(), data=data, provenance=led)
 
 
 def _arguments(function: Function, name: str) -> type[msgspec.Struct]:

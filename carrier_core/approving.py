@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 APPROVE, REFUSE = "approve", "refuse"
 """What may be answered."""
 
+OPERATING = Entity(OPERATOR, OPERATOR, OPERATOR)
+"""Whoever answers at the operator's own terminal."""
+
 CODE = 6
 """Characters of an id that a person writes."""
 
@@ -134,8 +137,15 @@ def _asked(turn: Turn, call: ActionCall, authorization: Authorization, words: st
 def _question(turn: Turn, asked: Approval) -> str:
     """The question in the operator's words, in which nothing of the call is taken for a place to fill in."""
     text = turn.agent.settings.approval
-    filled = {"call": asked.what, "reason": f"({asked.reason})" if asked.reason else "", "code": asked.code}
+    whose = _WHOSE.get(asked.approver, "")
+    reason = "; ".join(each for each in (asked.reason, whose) if each)
+    filled = {"call": asked.what, "reason": f"({reason})" if reason else "", "code": asked.code}
     return _PLACE.sub(lambda found: filled[found[1]], text)
 
 
+_WHOSE = {
+    "admin": "an admin has to answer",
+    "owner": "an owner has to answer",
+    "operator": "the operator has to answer",
+}
 _PLACE = re.compile(r"\{(call|reason|code)\}")

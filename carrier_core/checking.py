@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 
 from carrier_core.budgets import unpriced
 from carrier_core.character import Loaded
 from carrier_core.characterfile import load_character
+from carrier_core.clients import LOCAL
 from carrier_core.errors import CarrierError, ConfigError
 from carrier_core.keylines import KeyPath
 from carrier_core.models import Models, choose_embedder, missing_of
 from carrier_core.plugins import Plugins, choose_store
 from carrier_core.prices import Prices
+from carrier_core.sections import Between, PolicyRule, UseLimit
 from carrier_core.settings import Config
 from carrier_core.things import Action, Client, Embedder, Kind, Provider
 from carrier_core.windows import Windows
@@ -31,6 +34,18 @@ def examine(config: Config, plugins: Plugins | None = None) -> tuple[list[Config
         plugins.find()
         plugins.load()
     return _Examination(config, plugins).run()
+
+
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def _is_pattern(name: str) -> bool:
+    return bool(set(name) & set("*?["))
+
+
+def _properties(action: Action) -> Iterable[str]:
+    found = action.parameters.get("properties")
+    return found if isinstance(found, dict) else ()
 
 
 _SLIP = 0.8  # how alike two names have to be for one to be a misspelt other
@@ -80,13 +95,12 @@ class _Examination:
             yield from self._known(("policy", "trusted", position), "plugin", plugin, plugins.found)
         for position, action in enumerate(policy.allow):
             yield from self._action(("policy", "allow", position), action)
-        for key, named in (
-            ("rules", [rule.action for rule in policy.rules]),
-            ("limits", [use.action for use in policy.limits]),
-        ):
-            for position, actions in enumerate(named):
-                for action in actions or ():
-                    yield from self._action(("policy", key, position, "action"), action)
+        for position, rule in enumerate(policy.rules):
+            yield from self._rule(("policy", "rules", position), rule)
+            if position + 1 < len(policy.rules) and not rule.model_fields_set - {"ruling", "reason", "approver"}:
+                self._notes.append("[[policy.rules]]: a rule fits every call, so those behind it are never looked at.")
+        for position, use in enumerate(policy.limits):
+            yield from self._names_in(("policy", "limits", position), use)
         for provider in self._settings.limits.providers:
             yield from self._known(("limits", "providers", provider), "provider", provider, self._services())
         for model in self._settings.models:
@@ -114,7 +128,7 @@ class _Examination:
     def _action(self, path: KeyPath, action: str) -> Iterator[ConfigError]:
         """An action that is not there may be one that a plugin offers while it runs; unless it looks like a slip of the pen."""
         there = self._plugins.things[Action]
-        if action in there or set(action) & set("*?["):
+        if action in there or _is_pattern(action):
             return
         if get_close_matches(action, there, 1, _SLIP):
             yield from self._known(path, "action", action, there)
@@ -123,6 +137,44 @@ class _Examination:
             self._notes.append(
                 f"{what} names the action {action}: no plugin brings it, unless one offers it as it runs."
             )
+
+    def _rule(self, path: KeyPath, rule: PolicyRule) -> Iterator[ConfigError]:
+        """What keeps a rule from ever fitting, or from being what it looks like."""
+        yield from self._names_in(path, rule)
+        for key, names in (("person", rule.person), ("room", rule.room)):
+            yield from self._places((*path, key), names or ())
+        for client in rule.client or ():
+            if not _is_pattern(client) and client != LOCAL:
+                yield from self._known((*path, "client"), "client", client, self._plugins.things[Client])
+        for argument, wanted in rule.arguments.items():
+            least, most = (wanted.min, wanted.max) if isinstance(wanted, Between) else (None, None)
+            if least is not None and most is not None and least > most:
+                problem = f"{argument}: no number is at least {least:g} and at most {most:g}."
+                yield self._config.fault((*path, "arguments"), problem, "Write the lesser one as `min`.")
+        entries = [self._plugins.things[Action].get(name) for name in rule.action or ()]
+        known = [entry.thing for entry in entries if entry is not None and isinstance(entry.thing, Action)]
+        if known and len(known) == len(entries):
+            named = {name for action in known for name in _properties(action)}
+            for argument in rule.arguments:
+                yield from self._known((*path, "arguments", argument), "argument", argument.partition(".")[0], named)
+        if rule.ruling == "deny" and rule.approver is not None:
+            problem = "Nobody can approve what a rule denies, so `approver` says nothing."
+            yield self._config.fault((*path, "approver"), problem, 'Write ruling = "ask", or take it out.')
+
+    def _names_in(self, path: KeyPath, entry: PolicyRule | UseLimit) -> Iterator[ConfigError]:
+        for action in entry.action or ():
+            yield from self._action((*path, "action"), action)
+        for agent in entry.agent or ():
+            if not _is_pattern(agent):
+                yield from self._known((*path, "agent"), "agent", agent, self._settings.agents)
+
+    def _places(self, path: KeyPath, names: Iterable[str]) -> Iterator[ConfigError]:
+        """People and rooms are named by what does not change."""
+        for name in names:
+            if not (_is_pattern(name) or ":" in name or _ID.fullmatch(name)):
+                problem = f'"{name}" is no id: it fits nobody, whatever they call themselves.'
+                remedy = 'Write "platform:ID", with the platform\'s own id; that of the command line is `local`: "local:ana".'
+                yield self._config.fault(path, problem, remedy)
 
     def _guard(self, path: KeyPath, plugin: str, hook: str) -> Iterator[ConfigError]:
         found = self._plugins.found.get(plugin)
@@ -140,6 +192,8 @@ class _Examination:
         path: KeyPath = ("agents", name)
         self._try(lambda: self._character(load_character(self._config.character_path(name))))
         yield from self._known((*path, "kind"), "kind of agent", agent.kind, plugins.things[Kind])
+        for role, people in agent.roles.items():
+            yield from self._places((*path, "roles", role), people)
         for position, client in enumerate(agent.clients or ()):
             if client not in self._clients_off():
                 yield from self._known((*path, "clients", position), "client", client, plugins.things[Client])

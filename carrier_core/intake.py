@@ -13,7 +13,7 @@ import anyio
 import msgspec
 
 from carrier_core import specs
-from carrier_core.approving import answer_in, is_meant
+from carrier_core.approving import OPERATING, answer_in, is_meant
 from carrier_core.errors import CarrierError, PluginError
 from carrier_core.journal import InboundRow, Parking
 from carrier_core.messages import Drop, Inbound, InboundKind, PartKind, make_id, text_of
@@ -152,10 +152,12 @@ class Intake:
         inbound = row.inbound
         parking = await self._waiting(agent, inbound, is_meant)
         message = inbound.message
-        answer = Answer(message.text, inbound.value, message.sender.id, self._host.clock())
+        is_operators = message.sender.id != OPERATOR and self._host.clients.is_operators(inbound.client)
+        who = OPERATING if is_operators and inbound.kind is InboundKind.APPROVAL else message.sender
+        answer = Answer(message.text, inbound.value, who.id, self._host.clock())
         reason = "no turn waits for it"
         if parking is not None:
-            reason = await agent.handling.answer(parking, answer, row.seq, message.sender)
+            reason = await agent.handling.answer(parking, answer, row.seq, who)
         if parking is not None and not reason:
             self._host.agenda.answered(parking)
             return Accepted(resumed=parking.turn)

@@ -188,12 +188,21 @@ def _with_feedback(turn: Turn, prompt: Prompt, feedback: tuple[Evaluation, ...])
         Part(
             f"Your last draft was not accepted: {given.feedback}",
             key="feedback",
-            provenance=turn.stamp.unlabelled(given.evaluator, "evaluate"),
+            provenance=_of_evaluator(turn, given.evaluator),
         )
         for given in feedback
     )
     extra = tuple(turn.stamp.part(part, "carrier", "evaluate") for part in parts)
     return msgspec.structs.replace(prompt, messages=(*prompt.messages, PromptMessage("system", extra)))
+
+
+def _of_evaluator(turn: Turn, name: str) -> Provenance:
+    """Whose words feedback is: the operator's, if its plugin may speak for them, and else from outside."""
+    entry = turn.table.thing(Evaluator, name)
+    plugin = entry.plugin if entry is not None else name  # a hook's verdict has the plugin's name
+    if plugin in turn.agent.trusted:
+        return Provenance((OPERATOR,), plugin=plugin, hook="evaluate")
+    return turn.stamp.unlabelled(plugin, "evaluate")
 
 
 # --- 4b: response ------------------------------------------------------------------------------------------------------------

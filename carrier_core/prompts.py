@@ -8,7 +8,7 @@ import msgspec
 
 from carrier_core.messages import Json as Json
 from carrier_core.messages import OpenEnum, Part, text_of
-from carrier_core.provenance import Provenance
+from carrier_core.provenance import OPERATOR, Provenance
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -85,6 +85,15 @@ class ActionCall(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     provenance: Provenance | None = None
     sources: tuple[Source, ...] = ()
     key: str = ""
+
+    @property
+    def own(self) -> Provenance | None:
+        """The provenance of what is made of this call and of nothing else, for a result: that of whatever led to it. The operator, for
+        whom a plugin may not speak, is left out."""
+        if self.provenance is None:
+            return None
+        origins = tuple(origin for origin in self.provenance.origins if origin != OPERATOR)
+        return Provenance(origins, self.provenance.audience)
 
     def read(self, kind: type[T]) -> T:
         """The arguments as the struct that the action declares. msgspec.ValidationError if they do not fit it, which the host

@@ -692,3 +692,16 @@ async def test_reads_that_run_side_by_side_each_say_how_far_they_are_once():
         assert posts[3].text == "Seen."
         names = [step.name for step in (await running.last()).steps if step.name.endswith("/say/0")]
         assert sorted(names) == ["act/1/0/say/0", "act/1/1/say/0", "act/1/2/say/0"]
+
+
+@pytest.mark.parametrize("own", [True, False])
+async def test_what_an_action_makes_of_its_call_alone_leads_to_no_question(own):
+    @action(effect=Effect.WRITE, own=own)
+    async def step(number: int) -> dict[str, int]:
+        """Do a step."""
+        return {"done": number}
+
+    async with running_host([Brings(step)]) as running:
+        running.provider.then(calling(("step", {"number": 1})), calling(("step", {"number": 2})), "All done.")
+        await running.ask("Do all steps.")
+        assert str((await running.last()).outcome.status) == ("replied" if own else "parked")

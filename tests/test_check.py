@@ -255,6 +255,34 @@ NAMES = {
         "There is no action send_mesage.",
         "Did you mean send_message?",
     ),
+    "person by name": ('[[policy.rules]]\nruling = "deny"\nperson = "Ana" #!\n', "fits nobody", '"local:ana"'),
+    "room by name": ('[[policy.rules]]\nruling = "deny"\nroom = ["main"] #!\n', "fits nobody", "platform:ID"),
+    "role by name": ('[agents.bot.roles]\nowner = "ana" #!\n', "fits nobody", "platform:ID"),
+    "agent of a rule": (
+        '[agents.bot]\n[[policy.rules]]\nruling = "deny"\nagent = "bott" #!\n',
+        "There is no agent bott.",
+        "Did you mean bot?",
+    ),
+    "client of a rule": (
+        '[[policy.rules]]\nruling = "deny"\nclient = "telegraph" #!\n',
+        "There is no client telegraph.",
+        "There are: ",
+    ),
+    "argument of a rule": (
+        ACTIONS + '[[policy.rules]]\nruling = "deny"\naction = "remember"\narguments = { txt = "*" } #!\n',
+        "There is no argument txt.",
+        "Did you mean text?",
+    ),
+    "numbers of a rule": (
+        '[[policy.rules]]\nruling = "deny"\narguments = { n = { min = 3, max = 2 } } #!\n',
+        "no number is at least 3 and at most 2",
+        "as `min`",
+    ),
+    "approver of a denial": (
+        '[[policy.rules]]\nruling = "deny"\napprover = "owner" #!\n',
+        "Nobody can approve what a rule denies",
+        "ask",
+    ),
     "provider of a limit": (
         "[limits.providers.scriptd] #!\n",
         "There is no provider scriptd.",
@@ -347,6 +375,14 @@ def test_a_name_that_is_not_there_is_told(check, tmp_path, case):
     assert len(said) == 1
     assert said[0].startswith(f"{tmp_path}/config/carrier.toml:{line}: ")
     assert remedy in said[0]
+
+
+def test_a_rule_that_fits_everything_hides_those_behind_it(check):
+    code, lines = check(
+        config('[[policy.rules]]\nruling = "ask"\n[[policy.rules]]\nruling = "deny"\neffect = "spend"\n')
+    )
+    assert code == 0
+    assert [line for line in lines if "never looked at" in line]
 
 
 def test_an_action_that_a_plugin_may_offer_later_is_only_noted(check):

@@ -120,7 +120,7 @@ TOOLS = textwrap.dedent(
         async def perform(self, turn, call):
             with Path("looks.log").open("a") as log:
                 print(turn.agent.name, self.name, call.arguments["day"], file=log)
-            return ActionResult(self.answer.format(day=call.arguments["day"]))
+            return ActionResult(self.answer.format(day=call.arguments["day"]), provenance=call.own)
 
 
     @impl

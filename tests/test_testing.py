@@ -381,7 +381,7 @@ def test_the_suites_tell_an_author_what_to_override(tmp_path):
         """,
     )
     assert "Override the fixture `action`." in told
-    assert "10 errors" in told
+    assert "11 errors" in told
 
 
 def test_a_law_that_fails_shows_the_values(tmp_path):

@@ -45,7 +45,7 @@ async def test_each_person_has_their_own_uses():
     bells = Rings()
     async with running_host([bells], config=limits({"action": "ring_bell", "most": 1})) as running:
         assert await ring(running, "ring_bell") == ["done"]
-        assert "as often as it may be (1 times a day for each person)" in (await ring(running, "ring_bell"))[0]
+        assert "as often as it may be (once a day for each person)" in (await ring(running, "ring_bell"))[0]
         assert "as often as it may be" in (await ring(running, "ring_bell", room="other"))[0]
         assert await ring(running, "ring_bell", room="theirs", person="Bob") == ["done"]
         assert await ring(running, "ring_door") == ["done"]
@@ -91,4 +91,19 @@ async def test_of_several_limits_the_one_without_room_is_told():
     async with running_host([bells], config=limits(*several)) as running:
         told = await ring(running, "ring_bell", "ring_bell")
     assert told[0] == "done"
-    assert "1 times a month" in told[1]
+    assert "once a month" in told[1]
+
+
+async def test_nobody_is_asked_for_what_cannot_be_done():
+    bells = Rings()
+    config = {
+        "policy": {
+            "limits": [{"action": "ring_bell", "most": 1}],
+            "rules": [{"ruling": "ask", "action": "ring_bell", "outside": True}],
+        }
+    }
+    async with running_host([bells], config=config) as running:
+        assert await ring(running, "ring_bell") == ["done"]
+        assert "once a day" in (await ring(running, "ring_bell"))[0]
+        assert (await running.last()).outcome.status == "replied"
+    assert bells.rang == ["bell"]

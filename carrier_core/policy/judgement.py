@@ -47,7 +47,8 @@ def _doubt(case: Case, settings: PolicySettings) -> str:
     if case.foreign:
         if case.effect is not Effect.SPEND and case.is_own:
             return ""
-        return f"it may have been brought about by what came from {_told(case.foreign)}"
+        spends = "it spends money, and " if case.effect is Effect.SPEND else ""
+        return f"{spends}it may have been brought about by what came from {_told(case.foreign)}"
     if case.effect is Effect.WRITE or (case.is_own and case.effect is Effect.EXTERNAL):
         return ""
     if case.effect is Effect.SPEND:

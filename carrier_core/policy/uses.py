@@ -22,17 +22,38 @@ _KEPT = {"turn": 30 * _DAY, "hour": 2 * _DAY, "day": 3 * _DAY, "month": 40 * _DA
 
 async def use(turn: Turn, call: ActionCall, effect: Effect) -> str:
     """Count a call that is about to be carried out, once however often it is tried; returns why it may not be, or nothing."""
-    host = turn.agent.host
-    limits = [limit for limit in host.config.settings.policy.limits if _counts(limit, turn, call, effect)]
+    limits, charges = _charges(turn, call, effect)
     if not limits:
         return ""
-    charges = tuple([_charge(limit, number, turn) for number, limit in enumerate(limits)])
+    host = turn.agent.host
     journal, key = host.store.journal, f"use/{call.key}"
     lacking = await host.outage.outlast(lambda: journal.hold(Hold(key, charges, _ONE, host.clock())))
-    if not lacking:  # never settled, the hold stays with its counters: the same call, tried again, is known by it
-        return ""
-    limit = limits[charges.index(lacking[0])]
-    return f"it was used as often as it may be ({limit.most} times a {limit.window} for each {limit.per})"
+    # Never settled, the hold stays with its counters: the same call, tried again, is known by it.
+    return _told(limits[charges.index(lacking[0])]) if lacking else ""
+
+
+async def used_up(turn: Turn, call: ActionCall, effect: Effect) -> str:
+    """Why a call could not be carried out now, whoever approved it, or nothing. It is not counted."""
+    limits, charges = _charges(turn, call, effect)
+    journal = turn.agent.host.store.journal
+    for limit, charge in zip(limits, charges, strict=True):
+        for counter in await journal.spent(scope=charge.scope, window=charge.window):
+            if counter.counter == charge.counter and counter.usage.calls + counter.held.calls >= limit.most:
+                return _told(limit)
+    return ""
+
+
+def _charges(turn: Turn, call: ActionCall, effect: Effect) -> tuple[list[UseLimit], tuple[Charge, ...]]:
+    """The limits that count a call, and the counter of each."""
+    settings = turn.agent.host.config.settings.policy
+    limits = [limit for limit in settings.limits if _counts(limit, turn, call, effect)]
+    return limits, tuple([_charge(limit, turn) for limit in limits])
+
+
+def _told(limit: UseLimit) -> str:
+    times = "once" if limit.most == 1 else f"{limit.most} times"
+    window = f"{'an' if limit.window == 'hour' else 'a'} {limit.window}"
+    return f"it was used as often as it may be ({times} {window} for each {limit.per})"
 
 
 def _counts(limit: UseLimit, turn: Turn, call: ActionCall, effect: Effect) -> bool:
@@ -40,7 +61,7 @@ def _counts(limit: UseLimit, turn: Turn, call: ActionCall, effect: Effect) -> bo
     return effects and any_of(limit.action, call.name) and any_of(limit.agent, turn.agent.name)
 
 
-def _charge(limit: UseLimit, number: int, turn: Turn) -> Charge:
+def _charge(limit: UseLimit, turn: Turn) -> Charge:
     """The counter of a limit. Its scope begins with what tells limits apart; a person's id comes last, so that the counter goes
     when they are forgotten."""
     host = turn.agent.host
