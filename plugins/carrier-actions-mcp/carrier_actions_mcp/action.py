@@ -46,4 +46,4 @@ class Tool(Action):
             answer = await self.server.call(self.listed, dict(call.arguments), repeat=self.effect is Effect.READ)
         except Rejected as error:  # in the server's words, so with its provenance
             return ActionResult(error.message, ok=False, provenance=of_server(self.server.name, turn, call))
-        return result_of(self.server.name, self.listed, answer, turn, call)
+        return result_of(self.server.name, self.listed, answer, turn, call, mask=self.server.mask)

@@ -27,16 +27,18 @@ class Mcp(Command):
         self._servers = settings.servers
 
     def configure(self, parser: argparse.ArgumentParser) -> None:
-        """``list`` and ``accept``."""
-        commands = parser.add_subparsers(dest="what", metavar="list|accept", required=True)
-        listing = commands.add_parser("list", help="list the servers and their tools")
-        listing.add_argument("--json", action="store_true", help="print JSON")
+        """``list`` and ``accept``; without a word it lists."""
+        commands = parser.add_subparsers(dest="what", metavar="list|accept")
+        listing = commands.add_parser("list", help="list the servers and their tools (also without a word)")
         accepting = commands.add_parser("accept", help="accept tools as their server describes them now")
         accepting.add_argument("server", help="the server, as it is called in the configuration")
         accepting.add_argument("tools", nargs="*", help="the tools, by their names there (else all)")
+        for each in (parser, listing):
+            each.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
         for each in (listing, accepting):
             each.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS, help="the configuration")
             each.add_argument("--state", metavar="DIR", default=argparse.SUPPRESS, help="the state directory")
+        parser.set_defaults(what="list", json=False)
 
     def run(self, args: argparse.Namespace) -> int:
         """0; CarrierError for a server or a tool that is not there."""
@@ -58,13 +60,18 @@ class Mcp(Command):
         notebook = Notebook(state, server, settings)
         listing = notebook.listing()
         if listing is None:
+            why = notebook.failure()
             raise CarrierError(
-                f"It is not known what tools {server} has.", remedy="Let the daemon run until it has listed them."
+                f"It is not known what tools {server} has{f': it {why}' if why else ''}.",
+                remedy="Let the daemon run until it has listed them.",
             )
         there = {tool.name: tool.mark for tool in listing.tools}
         for tool in tools:
-            if tool not in there:
-                raise CarrierError(f"{server} has no tool {tool}.", remedy=f"See carrierd mcp list {server}.")
+            if tool in there:
+                continue
+            if tool in listing.unfit:
+                raise CarrierError(_visible(f"{tool} of {server} cannot be used: it {listing.unfit[tool]}."))
+            raise CarrierError(f"{server} has no tool {tool}.", remedy="See carrierd mcp list.")
         chosen = {tool: there[tool] for tool in tools} if tools else there
         before = notebook.accepted()
         seen = notebook.reviewed()
@@ -82,10 +89,12 @@ _WIDTHS = {"server": 12, "state": 10, "effect": 8, "name": 32, "why": 0}
 def _rows(state: Path, name: str, settings: ServerSettings) -> list[Row]:
     notebook = Notebook(state, name, settings)
     listing = notebook.listing()
+    failure = notebook.failure()
     if listing is None:
-        return [_row(name, "", "unknown", why="it was not listed yet")]
+        return [_row(name, "", "unknown", why=f"it {failure or 'was not listed yet'}")]
     accepted = notebook.accepted()
-    rows = [_listed(name, tool, settings, accepted) for tool in listing.tools]
+    rows = [_row(name, "", "failing", why=f"it {failure}")] if failure else []
+    rows += [_listed(name, tool, settings, accepted) for tool in listing.tools]
     return rows + [_row(name, tool, "unfit", why=f"it {why}") for tool, why in listing.unfit.items()]
 
 

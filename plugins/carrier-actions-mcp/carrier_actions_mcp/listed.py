@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
@@ -13,8 +13,6 @@ from carrier_actions_mcp.schemas import Unfit, clean, normal
 from carrier_core import Effect, Json
 
 if TYPE_CHECKING:
-    from mcp_types import Tool
-
     from carrier_actions_mcp.settings import ServerSettings
 
 EVERY: Final = "*"
@@ -51,21 +49,29 @@ class Listing(msgspec.Struct, frozen=True, omit_defaults=True):
     unfit: dict[str, str] = {}
 
 
-def judged(tools: Iterable[Tool]) -> Listing:
-    """The tools that can be used, and why the others cannot. The first of two of one name counts."""
+def judged(entries: Iterable[Json], read: Collection[str] | None = None) -> Listing:
+    """The tools that can be used, and why the others cannot, of the entries as the server sent them: each is judged for itself.
+    The first of two of one name counts. ``read`` are the names of those that the SDK takes; None if it was not asked."""
     fit: dict[str, Listed] = {}
     unfit: dict[str, str] = {}
-    for tool in tools:
-        name = clean(tool.name)
-        short = name[:LONGEST_NAME]
+    for number, entry in enumerate(entries, 1):
         if len(fit) + len(unfit) >= MOST_TOOLS:
             unfit["..."] = f"come after the first {MOST_TOOLS}"
             break
+        told = entry.get("name") if isinstance(entry, dict) else None
+        if not isinstance(entry, dict) or not isinstance(told, str):
+            unfit[f"#{number}"] = "has no name" if isinstance(entry, dict) else "is no description of a tool"
+            continue
+        name = clean(told)
+        short = name[:LONGEST_NAME]
         if not name or name != short or name in fit:
             unfit[short] = "is listed twice" if name in fit else "has an impossible name"
             continue
         try:
-            fit[name] = _listed(name, tool)
+            made = _listed(name, entry)
+            if read is not None and told not in read:
+                raise Unfit("is not described as the protocol has it")
+            fit[name] = made
         except Unfit as reason:
             unfit[name] = str(reason)
         except (ValueError, RecursionError):  # a number of thousands of digits, say
@@ -73,41 +79,68 @@ def judged(tools: Iterable[Tool]) -> Listing:
     return Listing(tuple(fit.values()), unfit)
 
 
-def _listed(name: str, tool: Tool) -> Listed:
-    if tool.execution is not None and tool.execution.task_support == "required":
+def _listed(name: str, entry: dict[str, Json]) -> Listed:
+    if _table(entry, "execution").get("taskSupport") == "required":
         raise Unfit("can only be run as a task of the protocol, which is not done here")
+    if entry.get("inputSchema") is None:
+        raise Unfit("has no schema")
+    declared = _table(entry, "inputSchema")
     try:
-        parameters = normal(tool.input_schema)
+        parameters = normal(declared)
     except Unfit as reason:
         raise Unfit(f"has a schema that {reason}") from None
-    hints = tool.annotations
-    told = clean(tool.description or tool.title or (hints.title if hints is not None else None) or "").strip()
+    hints = _table(entry, "annotations")
+    told = clean(_text(entry, "description") or _text(entry, "title") or _text(hints, "title")).strip()
     return Listed(
         name,
         told if len(told) <= LONGEST_DESCRIPTION else f"{told[: LONGEST_DESCRIPTION - 1]}…",
         parameters,
-        mark_of(tool),
-        _output(tool),
-        hints.read_only_hint if hints is not None else None,
-        hints.idempotent_hint if hints is not None else None,
-        hints.open_world_hint if hints is not None else None,
+        mark_of(entry),
+        _output(entry),
+        _hint(hints, "readOnlyHint"),
+        _hint(hints, "idempotentHint"),
+        _hint(hints, "openWorldHint"),
     )
 
 
-def _output(tool: Tool) -> dict[str, Json] | None:
+def _table(entry: dict[str, Json], key: str) -> dict[str, Json]:
+    """What stands there, empty if nothing does."""
+    value = entry.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Unfit(f"has something else than an object as its {key}")
+    return value
+
+
+def _text(entry: dict[str, Json], key: str) -> str:
+    value = entry.get(key)
+    if value is not None and not isinstance(value, str):
+        raise Unfit(f"has something else than a text as its {key}")
+    return value or ""
+
+
+def _hint(hints: dict[str, Json], key: str) -> bool | None:
+    """What is neither true nor false says nothing: of that the worst is thought."""
+    value = hints.get(key)
+    return value if isinstance(value, bool) else None
+
+
+def _output(entry: dict[str, Json]) -> dict[str, Json] | None:
     """The schema of what it returns, where it declares one that can be used: nothing depends on it but a check."""
-    if tool.output_schema is None:
+    declared = entry.get("outputSchema")
+    if not isinstance(declared, dict):
         return None
     try:
-        return normal(tool.output_schema)
+        return normal(declared)
     except Unfit:
         return None
 
 
-def mark_of(tool: Tool) -> str:
+def mark_of(entry: dict[str, Json]) -> str:
     """A hash of what a server says of a tool: its name, title, description, schemas and hints."""
-    fields = {"name", "title", "description", "input_schema", "output_schema", "annotations"}
-    said = tool.model_dump(mode="json", include=fields, exclude_none=True, by_alias=True)
+    fields = ("name", "title", "description", "inputSchema", "outputSchema", "annotations")
+    said = {field: entry[field] for field in fields if entry.get(field) is not None}
     return blake2b(json.dumps(said, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 

@@ -63,6 +63,8 @@ class Reading:
     def __init__(self, inner: ReadStream[SessionMessage | Exception], meter: Meter) -> None:
         self._inner = inner
         self._meter = meter
+        self.see: Callable[[SessionMessage | Exception], None] = lambda message: None
+        """Is shown each message before anybody else reads it."""
 
     @property
     def last_context(self) -> object:
@@ -89,6 +91,7 @@ class Reading:
         message = await self._inner.__anext__()
         if self._meter.heard():
             raise StopAsyncIteration
+        self.see(message)
         return message
 
     async def __aenter__(self) -> Reading:
@@ -107,6 +110,8 @@ class Writing:
     def __init__(self, inner: WriteStream[SessionMessage], meter: Meter) -> None:
         self._inner = inner
         self._meter = meter
+        self.see: Callable[[SessionMessage], None] = lambda message: None
+        """Is shown each message that goes out."""
 
     async def send(self, item: SessionMessage, /) -> None:
         """Send a message."""
@@ -114,6 +119,7 @@ class Writing:
 
         if isinstance(item.message, JSONRPCRequest):
             self._meter.asked()
+        self.see(item)
         await self._inner.send(item)
 
     async def aclose(self) -> None:

@@ -1,7 +1,8 @@
 """What is kept of a server in the state folder: the tools that it listed last, and those whose descriptions are accepted.
 
 With it a daemon starts without starting any server, and notices when a server says something else than before. Two files for
-each server: the daemon writes what was listed, and whoever accepts it writes the marks.
+each server: the daemon writes what was listed, and whoever accepts it writes the marks. A third says why it cannot be started,
+for as long as it cannot.
 """
 
 from __future__ import annotations
@@ -37,6 +38,12 @@ class _Marks(msgspec.Struct, frozen=True):
     reviewed: tuple[str, ...] = ()
 
 
+class _Failure(msgspec.Struct, frozen=True):
+    server: str
+    why: str
+    v: int = 1
+
+
 class Notebook:
     """The notes about one server. Those that were made while it was configured in another way count for nothing."""
 
@@ -44,6 +51,7 @@ class Notebook:
         self.folder = state / FOLDER
         self._listing = self.folder / f"{name}.json"
         self._accepted = self.folder / f"{name}.accepted.json"
+        self._failure = self.folder / f"{name}.failed.json"
         self._server = _identity(settings)
 
     def listing(self) -> Listing | None:
@@ -59,6 +67,18 @@ class Notebook:
         marks = _read(self._accepted, _Marks)
         if not self._accepted.exists() or (marks is not None and marks.server != self._server):
             self.accept({tool.name: tool.mark for tool in listing.tools})
+        self._failure.unlink(missing_ok=True)
+
+    def fail(self, why: str) -> None:
+        """Write down why it could not be started, as the end of a sentence. It holds until it lists its tools."""
+        if why != self.failure():
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _write(self._failure, _Failure(self._server, why))
+
+    def failure(self) -> str:
+        """Why it could not be started the last time; empty if it could, or if that is not known."""
+        noted = _read(self._failure, _Failure)
+        return noted.why if noted is not None and noted.server == self._server else ""
 
     def accepted(self) -> dict[str, str]:
         """The marks of the tools as they were accepted, by name. A file that cannot be read accepts nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -72,7 +73,7 @@ class Offers:
         self.servers: dict[str, Known] = {}
         for name, each in settings.servers.items():
             learn = partial(self._learned, name)
-            server = Server(name, each, host, learn, sleep=sleep)
+            server = Server(name, each, host, learn, fail=partial(self._failed, name), sleep=sleep)
             self.servers[name] = Known(server, Notebook(host.state, name, each))
 
     async def start(self) -> None:
@@ -133,6 +134,12 @@ class Offers:
                 known.listing = listing
                 self._host.log.warning("mcp_tools_not_noted", server=name, error=str(error))
             self._offer()
+
+    async def _failed(self, name: str, why: str) -> None:
+        """A server could not be started."""
+        async with self._writing:
+            with suppress(OSError):  # the log has it
+                await anyio.to_thread.run_sync(self.servers[name].notebook.fail, why)
 
     async def _look(self) -> None:
         """Take over what is accepted while the daemon runs."""

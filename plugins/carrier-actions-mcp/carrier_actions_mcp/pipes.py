@@ -29,7 +29,8 @@ NEEDED: Final = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "SHELL
 GRACE: Final = 2.0
 """Seconds that a program has to end once its input is closed, and again once it is told to (the specification's way to stop)."""
 
-_LOGGED = 500  # lines of standard error in one life, and characters of each of them
+_LOGGED = 500  # lines of standard error in one life
+_LINE = 8_192  # bytes of each of them; who hears them cuts further, once the keys are out
 _JUNK = 1_000  # lines that are no message, until it is clear that the program speaks something else
 _POLL = 0.01  # seconds between two looks whether a process is gone
 
@@ -138,7 +139,7 @@ class Pipes:
             unbounded = Meter(lambda what: None)
 
     def _note(self, line: bytes) -> None:
-        text = line[:_LOGGED].decode(errors="replace").strip()
+        text = line[:_LINE].decode(errors="replace").strip()
         if text and self._heard < _LOGGED:
             self._heard += 1
             self._hear(text)

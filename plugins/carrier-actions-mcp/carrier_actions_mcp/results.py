@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -26,10 +26,19 @@ _MOST_BLOCKS = 200
 _NAMED = 300  # characters of a URI, a name or a type that a server gives
 
 
-def result_of(server: str, tool: Listed, answer: CallToolResult, turn: Turn, call: ActionCall) -> ActionResult:
-    """The result of a call."""
-    texts = list(_texts(answer))
-    data, note = _data(tool, answer)
+Shown = Callable[[str], str]
+
+
+def result_of(
+    server: str, tool: Listed, answer: CallToolResult, turn: Turn, call: ActionCall, *, mask: Shown = str
+) -> ActionResult:
+    """The result of a call; ``mask`` hides in each of its texts what nobody is to read."""
+
+    def shown(text: str) -> str:
+        return mask(clean(text))
+
+    texts = list(_texts(answer, shown))
+    data, note = _data(tool, answer, shown)
     if not texts and data is not None:
         texts = [msgspec.json.encode(data).decode()]
     text = _cut("\n".join([*texts, *([note] if note else [])]))
@@ -51,38 +60,40 @@ def origin_of(server: str) -> str:
     return outside(f"mcp/{server}")
 
 
-def _texts(answer: CallToolResult) -> Iterator[str]:
+def _texts(answer: CallToolResult, shown: Shown) -> Iterator[str]:
     left = MOST_TEXT
     for number, block in enumerate(answer.content):
         if number == _MOST_BLOCKS or left < 0:
             yield f"[{len(answer.content) - number} more pieces are left out]"
             return
         if block.type == "text":
-            text = block.text
+            text = shown(block.text)  # before it is cut: half a key is one too
         elif block.type == "resource":
-            text = _resource(block.resource)
+            text = _resource(block.resource, shown)
         elif block.type == "resource_link":
-            text = f"[resource {_short(block.name)}: {_short(str(block.uri))}{_typed(block.mime_type)}]"
+            kind = _typed(block.mime_type, shown)
+            text = f"[resource {_short(block.name, shown)}: {_short(str(block.uri), shown)}{kind}]"
         else:
-            text = f"[{block.type}{_typed(block.mime_type)}, {_size(block.data)}]"
+            text = f"[{block.type}{_typed(block.mime_type, shown)}, {_size(block.data)}]"
         left -= len(text)
-        yield clean(text[: MOST_TEXT + 1])
+        yield text[: MOST_TEXT + 1]
 
 
-def _resource(resource: object) -> str:
-    uri = _short(str(getattr(resource, "uri", "")))
-    kind = _typed(getattr(resource, "mime_type", None))
+def _resource(resource: object, shown: Shown) -> str:
+    uri = _short(str(getattr(resource, "uri", "")), shown)
+    kind = _typed(getattr(resource, "mime_type", None), shown)
     text = getattr(resource, "text", None)
     if isinstance(text, str):
-        return f"[resource {uri}{kind}]\n{text}"
+        return f"[resource {uri}{kind}]\n{shown(text)}"
     return f"[resource {uri}{kind}, {_size(str(getattr(resource, 'blob', '')))}]"
 
 
-def _typed(kind: str | None) -> str:
-    return f", {_short(kind)}" if kind else ""
+def _typed(kind: str | None, shown: Shown) -> str:
+    return f", {_short(kind, shown)}" if kind else ""
 
 
-def _short(text: str) -> str:
+def _short(text: str, shown: Shown) -> str:
+    text = shown(text)
     return text if len(text) <= _NAMED else f"{text[: _NAMED - 1]}…"
 
 
@@ -95,7 +106,7 @@ def _size(data: str) -> str:
     return f"{count:,} bytes"
 
 
-def _data(tool: Listed, answer: CallToolResult) -> tuple[Json, str]:
+def _data(tool: Listed, answer: CallToolResult, shown: Shown) -> tuple[Json, str]:
     """The structured content, and what the model is told where it is left out."""
     data: Json = answer.structured_content
     if data is None:
@@ -106,18 +117,20 @@ def _data(tool: Listed, answer: CallToolResult) -> tuple[Json, str]:
         return None, "[Its structured content cannot be read.]"
     if size > MOST_DATA:
         return None, "" if answer.content else f"[Its structured content, {size:,} bytes, is too long.]"
-    if tool.output is not None and not answer.is_error and (wrong := violation(data, tool.output)):
-        return None, clean(f"[Its structured content is not what the tool declares, and left out: {wrong}]")
-    return _cleaned(data), ""
+    hidden = _shown(data, shown)
+    if tool.output is not None and not answer.is_error and violation(data, tool.output):
+        wrong = violation(hidden, tool.output) or "it is of another form"  # the words may repeat what is wrong
+        return None, f"[Its structured content is not what the tool declares, and left out: {wrong}]"
+    return hidden, ""
 
 
-def _cleaned(data: Json) -> Json:
+def _shown(data: Json, shown: Shown) -> Json:
     if isinstance(data, str):
-        return clean(data)
+        return shown(data)
     if isinstance(data, list):
-        return [_cleaned(each) for each in data]
+        return [_shown(each, shown) for each in data]
     if isinstance(data, dict):
-        return {clean(key): _cleaned(each) for key, each in data.items()}
+        return {shown(key): _shown(each, shown) for key, each in data.items()}
     return data
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import anyio
 
 from carrier_actions_mcp.listed import Listed, Listing
+from carrier_actions_mcp.mask import mask_of
 from carrier_actions_mcp.notebook import FOLDER
 from carrier_actions_mcp.pipes import Pipes
 from carrier_actions_mcp.session import Lost, Refused, Session, Transport, Unsent
@@ -31,6 +32,12 @@ PATIENCE: Final = 5.0
 STEADY: Final = 60.0
 """Seconds after which a server that ran counts as one that had not failed before."""
 
+_LINE = 500  # characters of a line that it says, in the log
+
+
+async def _forget(why: str) -> None:
+    """Nobody wants to know."""
+
 
 class Surroundings(Protocol):
     """What a server needs of the host."""
@@ -41,7 +48,8 @@ class Surroundings(Protocol):
 
 
 class Server:
-    """One MCP server. ``learn`` is called with what it lists, before any call goes to a session; ``sleep`` waits."""
+    """One MCP server. ``learn`` is called with what it lists, before any call goes to a session, and ``fail`` with why it could
+    not be started, as the end of a sentence; ``sleep`` waits. ``mask`` hides its keys."""
 
     def __init__(
         self,
@@ -50,15 +58,18 @@ class Server:
         host: Surroundings,
         learn: Callable[[Listing], Awaitable[None]],
         *,
+        fail: Callable[[str], Awaitable[None]] = _forget,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self.name = name
         self.settings = settings
+        self.mask = mask_of(settings)
         self.listing: Listing | None = None
         self.transport: Transport = self._transport(host.state)
         self._log = host.log.bind(server=name)
         self._clock = host.clock
         self._learn = learn
+        self._fail = fail
         self._sleep = sleep
         self._session: Session | None = None
         self._failures = 0
@@ -87,9 +98,7 @@ class Server:
         )
 
     def _hear(self, line: str) -> None:
-        for value in self.settings.env.values():
-            line = line.replace(value.get_secret_value() or "\0", "***")
-        self._log.debug("mcp_server_said", line=line)
+        self._log.debug("mcp_server_said", line=self.mask(line)[:_LINE])
 
     # --- its lives ---
 
@@ -131,11 +140,17 @@ class Server:
                     await session.done.wait()
                 await self._rest()
                 session = self._session = Session(
-                    self.transport, start_seconds=self.settings.start_seconds, learn=self._learned, sleep=self._sleep
+                    self.transport,
+                    start_seconds=self.settings.start_seconds,
+                    learn=self._learned,
+                    mask=self.mask,
+                    sleep=self._sleep,
                 )
                 self._wanted.set()
         await session.ready.wait()
         if not session.started:
+            if not self._closing.is_set():
+                await self._fail(session.why)
             raise NotDone(f"The MCP server {self.name} {session.why}.")
         return session
 

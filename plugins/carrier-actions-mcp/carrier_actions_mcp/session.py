@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
 from carrier_actions_mcp.listed import MOST_TOOLS, Listing, judged
+from carrier_actions_mcp.mask import Mask
 from carrier_actions_mcp.meter import Meter, Reading, Writing
 from carrier_actions_mcp.schemas import clean
+from carrier_actions_mcp.sieve import Sieve
 from carrier_actions_mcp.web import GONE, LOST, NOT_SENT, Web
 from carrier_core import CarrierError, Json
 
 if TYPE_CHECKING:
     from mcp import Client
-    from mcp_types import CallToolResult, Tool
+    from mcp_types import CallToolResult
 
 ANSWER_SECONDS: Final = 15.0
 """That a running server has to list its tools again, before it is taken to hang."""
@@ -30,6 +32,7 @@ _SDK_LOGGERS = (
 )  # they write a traceback for each message that makes no sense: a server could fill the disk
 _MOST_PAGES = 50  # of a list of tools
 _LONGEST = 500  # characters of what a server says of an error
+_SENTENCE = 160  # characters of why a session failed
 
 
 class Transport(Protocol):
@@ -58,7 +61,7 @@ class Refused(CarrierError):
 class Session:
     """``ready`` is set when it can be called, or never will; ``over`` once it cannot any more, for the reason in ``why`` (the end
     of a sentence), and ``done`` when nothing of it is left. ``learn`` is called with what the server lists, at the start and
-    whenever that may have changed; calls wait for the first time."""
+    whenever that may have changed; calls wait for the first time. Nothing that the server says is told without ``mask``."""
 
     def __init__(
         self,
@@ -66,6 +69,7 @@ class Session:
         *,
         start_seconds: float,
         learn: Callable[[Listing], Awaitable[None]],
+        mask: Mask,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self.ready = anyio.Event()
@@ -76,6 +80,8 @@ class Session:
         self._transport = transport
         self._start_seconds = start_seconds
         self._learn = learn
+        self._mask = mask
+        self._sieve = Sieve()
         self._sleep = sleep
         self._look = anyio.Event()
         self._client: Client | None = None
@@ -113,7 +119,7 @@ class Session:
             if starting.cancelled_caught:
                 self.end(f"was not ready within {self._start_seconds:g} s")
         except Exception as error:  # a group of them, mostly
-            self.end(reason(error))
+            self.end(reason(error, self._mask))
         finally:
             self._client = None
             self.end("ended")
@@ -131,13 +137,13 @@ class Session:
                 self.look()
 
         client = Client(
-            self._transport.connect(Meter(self.end), self.end),
+            self._connect(),
             cache=None,
             message_handler=hear,
             client_info=Implementation(name="carrier", version="0.1.0"),
         )
         async with client:
-            await self._learn(judged(await self._tools(client)))
+            await self._learn(await self._listing(client))
             starting.deadline = math.inf
             if self.over.is_set():
                 return
@@ -151,16 +157,30 @@ class Session:
                 self._client = None
                 group.cancel_scope.cancel()
 
-    async def _tools(self, client: Client) -> list[Tool]:
-        found: list[Tool] = []
+    @asynccontextmanager
+    async def _connect(self) -> AsyncIterator[tuple[Reading, Writing]]:
+        async with self._transport.connect(Meter(self.end), self.end) as (reading, writing):
+            reading.see, writing.see = self._sieve.received, self._sieve.sent
+            yield reading, writing
+
+    async def _listing(self, client: Client) -> Listing:
+        found: list[Json] = []
+        read: set[str] = set()
         cursor: str | None = None
         for _ in range(_MOST_PAGES):
+            self._sieve.entries = []
             page = await client.list_tools(cursor=cursor)
-            found += page.tools
+            found += self._sieve.entries
+            read |= {tool.name for tool in page.tools}
             cursor = page.next_cursor
             if cursor is None or len(found) > MOST_TOOLS:
                 break
-        return found
+        return judged((self._masked(each) for each in found), read)
+
+    def _masked(self, entry: Json) -> Json:
+        """An entry of the list without keys. Its name is what the tool is called by, so that stays."""
+        masked = self._mask.told(entry)
+        return {**masked, "name": entry.get("name")} if isinstance(entry, dict) and isinstance(masked, dict) else masked
 
     async def _watch(self, client: Client) -> None:
         """List the tools whenever there is a reason to, with a pause after each time: a server may tell of changes all day."""
@@ -169,12 +189,12 @@ class Session:
             self._look = anyio.Event()
             try:
                 with anyio.fail_after(ANSWER_SECONDS):
-                    listing = judged(await self._tools(client))
+                    listing = await self._listing(client)
             except TimeoutError:
                 self.end("does not answer any more")
                 return
             except Exception as error:
-                self.end(reason(error))
+                self.end(reason(error, self._mask))
                 return
             await self._learn(listing)
             await self._sleep(1.0)
@@ -205,7 +225,7 @@ class Session:
             self.look()
             raise Lost(f"it did not answer within {seconds:g} s") from None
         except MCPError as error:
-            raise self._meaning(error.code, clean(error.message)[:_LONGEST]) from error
+            raise self._meaning(error.code, self._mask(clean(error.message))[:_LONGEST]) from error
         except ValidationError as error:
             raise Lost("it answered with something that is no result of a tool") from error
         except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
@@ -218,20 +238,24 @@ class Session:
         """What an error means for the call. Some codes are the SDK's own, where the answer did not come whole."""
         from mcp_types import CONNECTION_CLOSED, PARSE_ERROR
 
+        if code == PARSE_ERROR and isinstance(self._transport, Web):  # in the SDK's words, which are many
+            return Lost("its answer cannot be read" if self.alive else f"it {self.why}")
         if code == GONE:
             self.end("does not know the session any more")
         if code in (NOT_SENT, GONE):
             return Unsent(said)
         if not self.alive:
             return Lost(f"it {self.why}")
-        if code == LOST or (code in (CONNECTION_CLOSED, PARSE_ERROR) and isinstance(self._transport, Web)):
+        if code == LOST or (code == CONNECTION_CLOSED and isinstance(self._transport, Web)):
             return Lost(said)
         return Refused(f"it said: {said.rstrip('.')}")
 
 
-def reason(error: BaseException) -> str:
-    """Why a session ended, as the end of a sentence."""
+def reason(error: BaseException, mask: Mask) -> str:
+    """Why a session ended, as the end of a sentence, which is a short one whatever the SDK writes."""
     from mcp import MCPError
+    from mcp_types import PARSE_ERROR
+    from pydantic import ValidationError
 
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
@@ -239,7 +263,15 @@ def reason(error: BaseException) -> str:
         return f"cannot be started: there is no {error.filename}"
     if isinstance(error, OSError):
         return f"cannot be started: {error.strerror or error}"
+    if isinstance(error, ValidationError) or (isinstance(error, MCPError) and error.code == PARSE_ERROR):
+        return "failed: it answered with something that is not of the protocol"
     if isinstance(error, MCPError):
-        return f"failed: {clean(error.message)[:_LONGEST]}"
-    said = clean(str(error))[:_LONGEST]
+        return f"failed: {_sentence(error.message, mask)}"
+    said = _sentence(str(error), mask)
     return f"failed with {type(error).__name__}{f': {said}' if said else ''}"
+
+
+def _sentence(text: str, mask: Mask) -> str:
+    """The first line, and not all of that if it is long, without keys."""
+    line = mask(clean(text)).strip().partition("\n")[0].strip().rstrip(".")
+    return line if len(line) <= _SENTENCE else f"{line[: _SENTENCE - 1]}…"

@@ -61,6 +61,29 @@ def test_it_lists_what_there_is_and_why_not(notebook: Notebook, tmp_path: Path, 
     ]
 
 
+@pytest.mark.parametrize("arguments", [("--json",), ("list", "--json"), ("--json", "list")])
+def test_without_a_word_it_lists(notebook: Notebook, tmp_path: Path, capsys, arguments) -> None:
+    assert carrierd(tmp_path, *arguments) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 6
+
+
+def test_without_anything_it_lists_for_people(notebook: Notebook, tmp_path: Path, capsys) -> None:
+    assert carrierd(tmp_path) == 0
+    assert capsys.readouterr().out.splitlines()[0].split() == ["files", "offered", "read", "files_look"]
+
+
+def test_why_a_server_fails_is_listed(notebook: Notebook, tmp_path: Path, capsys) -> None:
+    notebook.fail("ended with exit status 3")
+    Notebook(tmp_path, "far", SETTINGS.servers["far"]).fail("failed: it cannot be reached")
+    carrierd(tmp_path)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split(maxsplit=2) == ["files", "failing", "it ended with exit status 3"]
+    assert lines[-1].split(maxsplit=2) == ["far", "unknown", "it failed: it cannot be reached"]
+    with pytest.raises(CarrierError, match="It is not known what tools far has: it failed: it cannot be reached"):
+        carrierd(tmp_path, "accept", "far")
+
+
 def test_what_a_server_says_of_its_tools_can_be_read(notebook: Notebook, tmp_path: Path, capsys) -> None:
     carrierd(tmp_path, "list", "--json")
 
@@ -94,7 +117,8 @@ def test_single_tools_are_accepted(notebook: Notebook, tmp_path: Path, capsys) -
     ("arguments", "why"),
     [
         (("accept", "none"), "There is no MCP server none. There are: files, far."),
-        (("accept", "files", "fly"), "files has no tool fly."),
+        (("accept", "files", "fly"), "files has no tool fly. See carrierd mcp list."),
+        (("accept", "files", "odd"), "odd of files cannot be used: it is odd."),
         (("accept", "far"), "It is not known what tools far has."),
     ],
 )

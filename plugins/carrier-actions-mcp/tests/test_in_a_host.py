@@ -15,7 +15,7 @@ import pytest
 
 import carrier_actions_mcp
 from carrier_actions_mcp.command import Mcp
-from carrier_core import Action, ActionCall, Completion, Effect, Finish, Host, Role
+from carrier_core import Action, ActionCall, CarrierError, Completion, Effect, Finish, Host, Role
 from carrier_core.testing import HostUnderTest, running_host
 
 pytestmark = pytest.mark.anyio
@@ -187,6 +187,58 @@ async def test_a_tool_with_a_schema_that_is_none_is_left_out_and_named(run, fold
 
     assert "mcp_tool_left_out" in (log := capsys.readouterr().out)
     assert "bad" in log
+
+
+async def test_a_server_with_a_tool_of_a_bad_schema_is_used_listed_and_accepted(run, folder, tmp_path, capsys) -> None:
+    good = {"name": "echo", "description": "Says it again.", "inputSchema": {"type": "object"}}
+    bad = {"name": "bad", "description": "Is bad.", "inputSchema": {"type": "array"}}
+    (folder / "tools.json").write_text(json.dumps([bad, good]))
+    async with run(effects={"echo": "read"}) as host:
+        assert [*offered(host)] == ["raw_echo"]
+        host.provider.then(calls(("raw_echo", {"text": "It works."})), "Done.")
+        await host.ask("Ask it.")
+        assert host.provider.prompts[1].messages[-1].text == "It works."
+        assert host.host.degraded == {}
+        command = Mcp(host.host.plugins.found["carrier-actions-mcp"].settings)
+    log = capsys.readouterr().out
+    assert "tool=bad why='it has a schema that is not of type object'" in log
+    assert "pydantic" not in log
+
+    carrierd(command, tmp_path, "list", "--json")
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["name"], row["state"]) for row in rows] == [("raw_echo", "offered"), ("bad", "unfit")]
+    carrierd(command, tmp_path, "accept", "raw")
+    assert capsys.readouterr().out == "Accepted of raw: echo.\n"
+    with pytest.raises(CarrierError, match="bad of raw cannot be used: it has a schema that is not of type object"):
+        carrierd(command, tmp_path, "accept", "raw", "bad")
+
+
+async def test_why_a_server_cannot_be_started_is_listed_until_it_can(run, folder, tmp_path, capsys) -> None:
+    (folder / "broken").touch()
+    async with run() as host:
+        command = Mcp(host.host.plugins.found["carrier-actions-mcp"].settings)
+    capsys.readouterr()
+    carrierd(command, tmp_path, "list", "--json")
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["state"], row["why"]) == ("unknown", "it ended with exit status 3")
+
+    (folder / "broken").unlink()
+    async with run():
+        pass
+    capsys.readouterr()
+    carrierd(command, tmp_path, "list", "--json")
+    assert {row["state"] for row in json.loads(capsys.readouterr().out)} == {"offered"}
+
+
+async def test_a_key_that_a_server_repeats_is_read_by_nobody(run, tmp_path) -> None:
+    async with run(trusted=True, env={"RAW_KEY": "k-secret"}) as host:
+        host.provider.then(calls(("raw_env", {})), calls(("raw_echo", {"text": "It is k-secret."})), "Done.")
+        await host.ask("Ask it.")
+
+        first, second = (prompt.messages[-1].text for prompt in host.provider.prompts[1:])
+        assert '"RAW_KEY": "********"' in first
+        assert second == "It is ********."
+    assert "k-secret" not in "".join(path.read_text() for path in (tmp_path / "state" / "mcp").glob("*.json"))
 
 
 async def test_a_tool_named_like_another_plugins_action_is_left_out(folder, tmp_path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from mcp_types import Tool
 
 from carrier_actions_mcp.listed import LONGEST_DESCRIPTION, MOST_TOOLS, effect_of, is_idempotent, judged
 from carrier_actions_mcp.settings import ServerSettings
@@ -15,8 +14,8 @@ CLOSED_READ = {"readOnlyHint": True, "openWorldHint": False}
 SERVER = {"command": "server"}
 
 
-def tool(name: str = "look", **fields: Any) -> Tool:
-    return Tool.model_validate({"name": name, "description": "Looks.", "inputSchema": {"type": "object"}, **fields})
+def tool(name: str = "look", **fields: Any) -> dict[str, Any]:
+    return {"name": name, "description": "Looks.", "inputSchema": {"type": "object"}, **fields}
 
 
 def test_it_is_kept_as_the_server_has_it() -> None:
@@ -46,13 +45,39 @@ def test_a_long_description_is_cut() -> None:
         (tool(""), "has an impossible name"),
         (tool("other", inputSchema={"type": "array"}), "has a schema that is not of type object"),
         (tool("other", execution={"taskSupport": "required"}), "can only be run as a task"),
+        (tool("other", inputSchema=None), "has no schema"),
+        ({"name": "other"}, "has no schema"),
+        (tool("other", inputSchema="any"), "has something else than an object as its inputSchema"),
+        (tool("other", annotations=7), "has something else than an object as its annotations"),
+        (tool("other", description=["Looks."]), "has something else than a text as its description"),
+        (tool("other", inputSchema={"type": "object", "default": 10**5000}), "cannot be written down"),
+        ({"inputSchema": {"type": "object"}}, "has no name"),
+        ("look", "is no description of a tool"),
+        (None, "is no description of a tool"),
     ],
 )
-def test_a_tool_that_cannot_be_used_costs_no_other(second: Tool, why: str) -> None:
+def test_a_tool_that_cannot_be_used_costs_no_other(second: object, why: str) -> None:
     listing = judged([tool(), second, tool("third")])
 
     assert [each.name for each in listing.tools] == ["look", "third"]
     assert [reason for reason in listing.unfit.values() if why in reason]
+
+
+def test_a_tool_without_a_name_is_told_by_its_place() -> None:
+    assert judged([tool(), {}]).unfit == {"#2": "has no name"}
+
+
+def test_a_tool_that_the_sdk_does_not_take_is_left_out() -> None:
+    listing = judged([tool(), tool("other")], {"look"})
+
+    assert [each.name for each in listing.tools] == ["look"]
+    assert listing.unfit == {"other": "is not described as the protocol has it"}
+
+
+def test_a_hint_that_is_neither_true_nor_false_says_nothing() -> None:
+    (listed,) = judged([tool(annotations={"readOnlyHint": "yes", "openWorldHint": 0})]).tools
+
+    assert (listed.read_only, listed.open_world) == (None, None)
 
 
 def test_a_server_with_thousands_of_tools_has_the_first_of_them() -> None:

@@ -79,6 +79,15 @@ def test_a_broken_list_is_as_none(notebook: Notebook, tmp_path: Path) -> None:
     assert notebook.listing() is None
 
 
+def test_why_it_failed_is_known_until_it_lists_its_tools(notebook: Notebook, tmp_path: Path) -> None:
+    notebook.fail("ended")
+
+    assert Notebook(tmp_path, "files", SETTINGS).failure() == "ended"
+    assert Notebook(tmp_path, "files", ServerSettings(command="another")).failure() == ""
+    notebook.keep(listing(look="1"))
+    assert notebook.failure() == ""
+
+
 def test_no_key_is_in_it(tmp_path: Path) -> None:
     settings = ServerSettings.model_validate({"command": "server", "env": {"KEY": "sk-secret"}})
     Notebook(tmp_path, "files", settings).keep(listing(look="1"))

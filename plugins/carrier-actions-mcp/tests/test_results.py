@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from mcp_types import CallToolResult
 
 from carrier_actions_mcp.listed import Listed
+from carrier_actions_mcp.mask import Mask
 from carrier_actions_mcp.results import MOST_DATA, MOST_TEXT, result_of
 from carrier_core import EVERYONE, OPERATOR, ActionCall, ActionResult, Audience, Provenance
 
@@ -18,12 +21,17 @@ NUMBER = {"type": "object", "properties": {"n": {"type": "integer"}}, "required"
 
 
 def result(
-    *content: dict[str, Any], output: dict[str, Any] | None = None, led: Provenance | None = LED, **more: Any
+    *content: dict[str, Any],
+    output: dict[str, Any] | None = None,
+    led: Provenance | None = LED,
+    mask: Callable[[str], str] = str,
+    **more: Any,
 ) -> ActionResult:
     answer = CallToolResult.model_validate({"content": content, **more})
     turn = SimpleNamespace(audience=HERE)
     call = ActionCall("1", "raw_look", {}, led)
-    return result_of("raw", Listed("look", "It looks.", {"type": "object"}, "m", output), answer, turn, call)
+    tool = Listed("look", "It looks.", {"type": "object"}, "m", output)
+    return result_of("raw", tool, answer, turn, call, mask=mask)
 
 
 def text(what: str) -> dict[str, str]:
@@ -112,6 +120,38 @@ def test_what_cannot_be_stored_is_replaced() -> None:
 
     assert said.text == "a�b"
     assert said.data == {"k�": ["�"]}
+
+
+def test_keys_are_masked_wherever_they_stand() -> None:
+    key = 's"cr/et'
+    said = result(
+        text(f"It is {key}, or s%22cr%2Fet."),
+        {"type": "resource_link", "uri": "https://example.org/s%22cr%2Fet", "name": key},
+        {"type": "resource", "resource": {"uri": "file:///a.txt", "text": json.dumps(key), "mimeType": "text/plain"}},
+        structuredContent={key: [key, 7]},
+        mask=Mask([key]),
+    )
+
+    assert said.text.splitlines() == [
+        "It is ********, or ********.",
+        "[resource ********: https://example.org/********]",
+        "[resource file:///a.txt, text/plain]",
+        '"********"',
+    ]
+    assert said.data == {"********": ["********", 7]}
+
+
+def test_what_is_wrong_with_structured_content_is_told_without_keys() -> None:
+    said = result(text("Seven."), structuredContent={"n": "sk-secret"}, output=NUMBER, mask=Mask(["sk-secret"]))
+
+    assert said.data is None
+    assert "'********' is not of type 'integer'" in said.text
+
+
+def test_half_a_key_is_not_shown_either() -> None:
+    said = result(text("x" * (MOST_TEXT - 5) + "sk-secret"), mask=Mask(["sk-secret"]))
+
+    assert "sk-" not in said.text
 
 
 def test_it_is_from_outside_and_from_whoever_led_to_it_and_for_those_who_may_know_both() -> None:

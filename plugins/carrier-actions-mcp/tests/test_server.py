@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 import anyio
 import pytest
 
+from carrier_actions_mcp.mask import Mask
+from carrier_actions_mcp.session import reason
 from carrier_actions_mcp.settings import ServerSettings
 from carrier_core import InDoubt, NotDone, Rejected
 
@@ -76,7 +79,7 @@ async def test_it_gets_nothing_of_the_daemons_environment_that_it_does_not_need(
         assert '"PATH"' in environment
         assert {
             "event": "mcp_server_said",
-            "line": "raw server, key ***",
+            "line": "raw server, key ********",
             "server": "raw",
             "log_level": "debug",
         } in kept.around.logs
@@ -257,6 +260,99 @@ async def test_of_an_effect_whose_answer_is_nonsense_nobody_knows(keep, raw) -> 
     async with keep(raw()) as kept:
         with pytest.raises(InDoubt, match="something that is no result"):
             await kept.call("shapeless")
+
+
+BAD = [
+    {"name": "array", "inputSchema": {"type": "array"}},
+    {"name": "missing"},
+    {"name": "text", "inputSchema": "anything"},
+    {"name": "nested", "inputSchema": {"type": "object", "properties": {"a": 7}}},
+    {
+        "name": "beside",
+        "inputSchema": {"$ref": "#/$defs/a", "$defs": {"a": {"type": "object"}}, "properties": {"a": 7}},
+    },
+    {"name": "outlet", "inputSchema": {"type": "object"}, "outputSchema": {"type": "array"}},
+    {"name": "referring", "inputSchema": {"$ref": "#/$defs/a", "$defs": {"a": {"type": "object"}}, "$schema": 7}},
+    {"name": "pictured", "inputSchema": {"type": "object"}, "icons": "none", "_meta": 7},
+    {"inputSchema": {"type": "object"}},
+    "no tool at all",
+]
+
+
+async def test_a_bad_tool_costs_neither_the_others_nor_the_server(keep, raw, folder) -> None:
+    good = {"name": "echo", "description": "Says it again.", "inputSchema": {"type": "object"}}
+    (folder / "tools.json").write_text(json.dumps([*BAD, good]))
+    async with keep(raw()) as kept:
+        assert await kept.text("echo", text="still here") == "still here"
+        (listing,) = kept.around.listings
+        assert [tool.name for tool in listing.tools] == ["outlet", "referring", "pictured", "echo"]
+        assert {name: why for name, why in listing.unfit.items() if name != "nested"} == {
+            "array": "has a schema that is not of type object",
+            "missing": "has no schema",
+            "text": "has something else than an object as its inputSchema",
+            "beside": "is not described as the protocol has it",
+            "#9": "has no name",
+            "#10": "is no description of a tool",
+        }
+        assert listing.unfit["nested"].startswith("has a schema that is no JSON schema")
+
+
+async def test_a_deep_tool_costs_no_other(keep, raw, folder) -> None:
+    deep: object = "x"
+    for _ in range(150):
+        deep = [deep]
+    good = {"name": "echo", "inputSchema": {"type": "object"}}
+    (folder / "tools.json").write_text(
+        json.dumps([{"name": "deep", "inputSchema": {"type": "object", "allOf": [{"not": {"items": deep}}]}}, good])
+    )
+    async with keep(raw()) as kept:
+        await kept.server.session()
+
+        (listing,) = kept.around.listings
+        assert [tool.name for tool in listing.tools] == ["echo"]
+
+
+async def test_a_list_that_is_none_is_told_in_a_short_sentence(keep, raw, folder) -> None:
+    (folder / "tools.json").write_text('{"a": "b"}')
+    async with keep(raw()) as kept:
+        with pytest.raises(NotDone) as refused:
+            await kept.server.session()
+
+        assert str(refused.value).startswith(
+            "The MCP server raw failed: it answered with something that is not of the protocol."
+        )
+        assert "pydantic" not in f"{refused.value}{kept.around.logs}"
+
+
+async def test_whatever_ends_a_session_is_told_in_a_short_sentence() -> None:
+    endless = RuntimeError("It broke at sk-secret.\n" + "And there.\n" * 1_000)
+    mask = Mask(["sk-secret"])
+
+    assert reason(endless, mask) == "failed with RuntimeError: It broke at ********"
+    assert len(reason(ExceptionGroup("", [RuntimeError("x" * 1_000)]), mask)) < 200
+
+
+# --- keys -------------------------------------------------------------------------------------------------------------
+
+
+async def test_no_error_repeats_a_key(keep, raw) -> None:
+    async with keep(raw(env={"RAW_KEY": "broke inside"})) as kept:
+        with pytest.raises(Rejected) as refused:
+            await kept.call("error")
+
+        assert refused.value.message == "The MCP server raw did not do it: it said: It ********."
+
+
+async def test_no_description_repeats_a_key(keep, raw, folder) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string", "description": "Not sk-secret."}}}
+    tool = {"name": "echo_it", "description": "With sk-secret.", "inputSchema": schema}
+    (folder / "tools.json").write_text(json.dumps([tool]))
+    async with keep(raw(env={"RAW_KEY": "sk-secret", "OTHER": "echo_it"})) as kept:
+        listed = await kept.tool("echo_it")  # what it is called stays, whatever is hidden
+
+        assert listed.description == "With ********."
+        assert listed.parameters["properties"] == {"a": {"type": "string", "description": "Not ********."}}
+        assert "sk-secret" not in str(kept.around.logs)
 
 
 async def test_what_it_asks_of_the_model_is_refused(keep, raw) -> None:

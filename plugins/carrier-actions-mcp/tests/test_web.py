@@ -132,6 +132,16 @@ async def test_an_error_of_the_server_is_told_as_it_is(keep, serve) -> None:
                 await kept.call("error")
 
 
+async def test_an_answer_that_is_no_message_is_told_in_a_short_sentence(keep) -> None:
+    answer = wire.status(200, {"neither": "this", "nor": "that"})
+    async with wire.serve(answer) as server, keep(ServerSettings(url=f"{server.url}/mcp")) as kept:
+        with pytest.raises(NotDone) as refused:
+            await kept.server.session()
+
+    assert "it answered with something that is not of the protocol" in str(refused.value)
+    assert "pydantic" not in str(refused.value)
+
+
 async def test_an_answer_that_is_too_long_ends_the_session(keep, serve) -> None:
     with serve() as port:
         async with keep(at(port)) as kept:
