@@ -81,6 +81,10 @@ async def _place(desk: Desk, values: Values) -> Json:
     return cast("Json", msgspec.to_builtins(await desk.place(str(values["room"]))))
 
 
+async def _rooms(desk: Desk, values: Values) -> Json:
+    return cast("Json", msgspec.to_builtins(await desk.store.memory.rooms()))
+
+
 async def _forget(desk: Desk, values: Values) -> Json:
     return await desk.forget(msgspec.convert(values["ids"], tuple[str, ...]))
 
@@ -102,6 +106,7 @@ OPERATIONS: dict[str, Callable[[Desk, Values], Awaitable[Json]]] = {
     "recollect": _recollect,
     "remember": _remember,
     "place": _place,
+    "rooms": _rooms,
     "forget": _forget,
     "forget_person": _forget_person,
 }

@@ -49,6 +49,14 @@ class Memories:
 
         return msgspec.convert(await self._ask("place", room=name), Room)
 
+    async def rooms(self) -> tuple[Room, ...]:
+        """All rooms that there are."""
+        import msgspec
+
+        from carrier_core.messages import Room
+
+        return msgspec.convert(await self._ask("rooms"), tuple[Room, ...])
+
     async def change(self, *, put: tuple[Memory, ...] = (), forget: tuple[str, ...] = ()) -> None:
         """Forget memories, by their ids, then store others, those of one call together; one with a known id replaces the older.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import anyio.to_thread
 import msgspec
@@ -30,8 +30,11 @@ from carrier_core import (
     impl,
 )
 
+if TYPE_CHECKING:
+    from carrier_core import Host
+
 __version__ = "0.1.0"
-__all__ = ["Settings", "register_actions"]
+__all__ = ["Settings", "register_actions", "start_host"]
 
 FILE = "SKILL.md"
 
@@ -63,28 +66,57 @@ class Skill(msgspec.Struct, frozen=True):
 
 @impl
 def register_actions(settings: Settings) -> tuple[Action, ...]:
-    """Two, if there are skills. A fault in one of them is a ConfigError that names the file."""
-    skills = found_in(settings.folders)
+    """Two, if there are skills. One that cannot be used is left out; where none can, a ConfigError names every file."""
+    skills, faults = found_in(settings.folders)
+    if faults and not skills:
+        raise _all_of(faults)
     return (UseSkill(skills), ReadSkillFile(skills)) if skills else ()
+
+
+@impl
+async def start_host(host: Host, settings: Settings) -> None:
+    """Say in the log which skills are left out, and why."""
+    _, faults = await anyio.to_thread.run_sync(found_in, settings.folders)
+    for fault in faults:
+        host.log.warning("skill_left_out", file=fault.file, line=fault.line, problem=fault.message, remedy=fault.remedy)
+
+
+def _all_of(faults: tuple[ConfigError, ...]) -> ConfigError:
+    """One fault for all of them."""
+    first, *others = faults
+    if not others:
+        return first
+    told = " ".join((first.message, *(f"{each.file}:{each.line or 1}: {each.message}" for each in others)))
+    return ConfigError(told, remedy=first.remedy, file=first.file, line=first.line)
 
 
 # --- finding them -------------------------------------------------------------------------------------------------------
 
 
-def found_in(folders: tuple[Path, ...]) -> dict[str, Skill]:
-    """The skills in these folders, by name. ConfigError where one cannot be read, or two have one name."""
+class Found(NamedTuple):
+    """The skills that can be used, by name, and what is wrong with the others."""
+
+    skills: dict[str, Skill]
+    faults: tuple[ConfigError, ...]
+
+
+def found_in(folders: tuple[Path, ...]) -> Found:
+    """The skills in these folders. One that cannot be read is a fault, and so is the second of one name: the others go on."""
     skills: dict[str, Skill] = {}
+    faults: list[ConfigError] = []
     for path in [path for folder in folders for path in sorted(folder.glob(f"*/{FILE}"))]:
-        skill = _read(path)
+        try:
+            skill = _read(path)
+        except ConfigError as fault:
+            faults.append(fault)
+            continue
         if skill.name in skills:
             other = skills[skill.name].folder / FILE
-            raise ConfigError(
-                f"The skill {skill.name} is there twice.",
-                remedy=f"Rename or remove this one or {other}.",
-                file=str(path),
-            )
-        skills[skill.name] = skill
-    return skills
+            problem, remedy = f"The skill {skill.name} is there twice.", f"Rename or remove this one or {other}."
+            faults.append(ConfigError(problem, remedy=remedy, file=str(path), line=1))
+        else:
+            skills[skill.name] = skill
+    return Found(skills, tuple(faults))
 
 
 def _read(path: Path) -> Skill:
@@ -203,7 +235,7 @@ def _told(text: str) -> ActionResult:
 
 
 def _unknown(skills: dict[str, Skill], name: object) -> str:
-    return "" if name in skills else f"There is no skill {name}. There are: {', '.join(skills)}."
+    return "" if name in skills else f"there is no skill {name}; there are: {', '.join(skills)}"
 
 
 def _opened(skill: Skill) -> tuple[str, list[str]]:

@@ -96,7 +96,9 @@ async def test_a_long_file_is_cut(tmp_path: Path) -> None:
 async def test_an_unknown_skill_is_told(tmp_path: Path) -> None:
     write(tmp_path, "refunds")
     async with running_host([carrier_actions_skills], folder=tmp_path) as running:
-        assert "There is no skill cooking. There are: refunds." in await call(running, "use_skill", name="cooking")
+        told = await call(running, "use_skill", name="cooking")
+    assert "there is no skill cooking; there are: refunds." in told
+    assert ".." not in told
 
 
 async def test_without_skills_there_are_no_actions(tmp_path: Path) -> None:
@@ -120,19 +122,51 @@ async def test_without_skills_there_are_no_actions(tmp_path: Path) -> None:
         ("", "does not begin with YAML"),
     ],
 )
-def test_what_is_wrong_with_a_skill_is_told_with_its_file(tmp_path: Path, text: str, problem: str) -> None:
+def test_what_is_wrong_with_a_skill_is_told_with_its_file_and_the_others_go_on(
+    tmp_path: Path, text: str, problem: str
+) -> None:
     where = write(tmp_path, "refunds", text)
-    with pytest.raises(ConfigError, match=problem) as raised:
-        found_in((tmp_path / "skills",))
-    assert raised.value.file == str(where / "SKILL.md")
-    assert raised.value.remedy
+    write(tmp_path, "greetings")
+
+    skills, (fault,) = found_in((tmp_path / "skills",))
+
+    assert list(skills) == ["greetings"]
+    assert problem in fault.message
+    assert fault.file == str(where / "SKILL.md")
+    assert fault.remedy
 
 
-def test_two_skills_of_one_name_are_a_fault(tmp_path: Path) -> None:
-    write(tmp_path, "refunds")
-    write(tmp_path, "returns", "---\nname: refunds\ndescription: x\n---\nx")
-    with pytest.raises(ConfigError, match="there twice"):
-        found_in((tmp_path / "skills",))
+def test_of_two_skills_of_one_name_the_first_counts_and_the_other_is_a_fault(tmp_path: Path) -> None:
+    first = write(tmp_path, "refunds")
+    other = write(tmp_path, "returns", "---\nname: refunds\ndescription: x\n---\nx")
+
+    skills, (fault,) = found_in((tmp_path / "skills",))
+
+    assert skills["refunds"].folder == first
+    assert "there twice" in fault.message
+    assert fault.file == str(other / "SKILL.md")
+
+
+async def test_a_broken_skill_is_left_out_and_the_log_names_it(tmp_path: Path, capsys) -> None:
+    where = write(tmp_path, "refunds", "---\nname: [\n---\nx")
+    write(tmp_path, "greetings")
+    async with running_host([carrier_actions_skills], config=TRUSTED, folder=tmp_path) as running:
+        assert await call(running, "use_skill", name="greetings") == "Do greetings well."
+
+    logged = "".join(capsys.readouterr())
+    assert "skill_left_out" in logged
+    assert str(where / "SKILL.md") in logged
+    assert "YAML is broken" in logged
+
+
+def test_where_no_skill_can_be_used_each_is_named(tmp_path: Path) -> None:
+    first, other = write(tmp_path, "refunds", "Do it."), write(tmp_path, "returns", "---\nname: a\n---\nx")
+
+    with pytest.raises(ConfigError, match="does not begin with YAML") as raised:
+        carrier_actions_skills.register_actions(carrier_actions_skills.Settings(folders=(tmp_path / "skills",)))
+
+    assert raised.value.file == str(first / "SKILL.md")
+    assert f"{other / 'SKILL.md'}:2: The skill cannot be used: it has no description." in raised.value.message
 
 
 def test_they_only_read() -> None:

@@ -27,6 +27,7 @@ USAGE, DATA, NO_INPUT = 64, 65, 66
 """Exit codes, of sysexits(3): EX_USAGE, EX_DATAERR, EX_NOINPUT."""
 _ALL = 1_000_000  # documents
 _NAME = 160  # characters
+_TOLD = 20  # rooms
 
 
 class Ingest(Command):
@@ -90,7 +91,7 @@ class Ingest(Command):
             return report.end()
         async with open_memories(args, change=True) as memories, Reading(self._bounds) as reading:
             desk = Intake(Library(memories, memories.agent(args.agent)), reading, replace=args.replace)
-            audience = Audience(((await memories.room(args.room)).id,)) if args.room else EVERYONE
+            audience = Audience((await _room(memories, args.room),)) if args.room else EVERYONE
             report.agent = memories.agent(args.agent)
             for file in files:
                 if file.refusal is not None:
@@ -99,6 +100,20 @@ class Ingest(Command):
                 label = Label(source_of(file.path), named(args.name or file.path.name), args.trusted, audience)
                 report.add(file, await desk.take(file.path, label))
         return report.end()
+
+
+async def _room(memories: Memories, name: str) -> str:
+    """The id of a room that there is. CarrierError (64) where nobody has been in such a room: nobody would see the document."""
+    room = await memories.room(name)
+    there = await memories.rooms()
+    if room.id in {each.id for each in there}:
+        return room.id
+    names = sorted({shown(each.name or each.id) for each in there})
+    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
+    remedy = (
+        f"There are: {', '.join(names[:_TOLD])}{more}." if names else "A room is there once somebody has spoken in it."
+    )
+    raise _usage(f"There is no room {shown(name)}.", remedy)
 
 
 class Became(NamedTuple):
@@ -206,16 +221,21 @@ async def _list(args: argparse.Namespace) -> int:
 
     async with open_memories(args) as memories:
         known = await _known(memories, memories.agent(args.agent) if args.agent else "")
+        names = {room.id: room.name for room in await memories.rooms()} if any(each.rooms for each in known) else {}
     if args.json:
         documents: list[Json] = [
-            _told(each.entry) | {"id": each.id, "agent": each.agent, "at": each.at} for each in known
+            _told(each.entry) | {"id": each.id, "agent": each.agent, "at": each.at, "rooms": list(_names(each, names))}
+            for each in known
         ]
         print(json.dumps({"v": 1, "documents": documents}, ensure_ascii=False))
         return 0
     if not known:
         print("No document is known.")
         return 0
-    rows = [("DOCUMENT", "AGENT", "NAME", "FRAGMENTS", "SINCE", "SOURCE"), *[_row(each) for each in known]]
+    rows = [
+        ("DOCUMENT", "AGENT", "NAME", "FRAGMENTS", "ROOM", "SINCE", "SOURCE"),
+        *[_row(each, names) for each in known],
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -240,19 +260,24 @@ async def _forget(args: argparse.Namespace) -> int:
 
 
 class Known(NamedTuple):
-    """A document that an agent knows."""
+    """A document that an agent knows. ``rooms`` are the ids of those whose readers alone may know it; empty: everyone may."""
 
     id: str
     agent: str
     at: float
     entry: Entry
+    rooms: tuple[str, ...] = ()
 
 
 async def _known(memories: Memories, agent: str) -> list[Known]:
     """By agent and source."""
     listed = await memories.list(agent=agent, kind=MemoryKind.DOCUMENT, limit=_ALL)
     entries = [(memory, entry_of(memory)) for memory in listed]
-    known = [Known(memory.id, memory.agent, memory.at, entry) for memory, entry in entries if entry is not None]
+    known = [
+        Known(memory.id, memory.agent, memory.at, entry, tuple(memory.provenance.audience.rooms))
+        for memory, entry in entries
+        if entry is not None
+    ]
     return sorted(known, key=lambda each: (each.agent, each.entry.source))
 
 
@@ -282,11 +307,17 @@ def _told(entry: Entry) -> dict[str, Json]:
     return whole | {key: value for key, value in told.items() if key != "mark"}
 
 
-def _row(known: Known) -> tuple[str, ...]:
+def _names(known: Known, names: dict[str, str]) -> tuple[str, ...]:
+    """What the rooms are called that a document is for; one that is gone, by its id."""
+    return tuple(names.get(room) or room for room in known.rooms)
+
+
+def _row(known: Known, names: dict[str, str]) -> tuple[str, ...]:
     entry = known.entry
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(known.at))
     count = str(entry.fragments) if entry.mark else "incomplete"
-    cells = (known.id[:12], known.agent, entry.name, count, when, entry.source)
+    rooms = ", ".join(_names(known, names)) or "everyone"
+    cells = (known.id[:12], known.agent, entry.name, count, rooms, when, entry.source)
     return tuple(shown(cell) for cell in cells)
 
 

@@ -148,8 +148,8 @@ def test_they_are_listed_and_forgotten(told, carrierd: Run, folder: Path) -> Non
     assert listed[0]["source"] == str(folder / "docs" / "handbook.md")
     assert told("ingest", "--list", "--agent", "wren")["documents"] == listed[2:]
     lines = carrierd("ingest", "--list")[1].splitlines()
-    assert lines[0].split() == ["DOCUMENT", "AGENT", "NAME", "FRAGMENTS", "SINCE", "SOURCE"]
-    assert lines[1].split()[:4] == [listed[0]["id"][:12], "robin", "handbook.md", "2"]
+    assert lines[0].split() == ["DOCUMENT", "AGENT", "NAME", "FRAGMENTS", "ROOM", "SINCE", "SOURCE"]
+    assert lines[1].split()[:5] == [listed[0]["id"][:12], "robin", "handbook.md", "2", "everyone"]
     for source, gone in (("rules", 1), (listed[1]["id"][:12], 1), ("docs", 1)):
         assert len(told("ingest", "--forget", source)["forgotten"]) == gone
     assert carrierd("ingest", "--list")[1] == "No document is known.\n"
@@ -219,15 +219,32 @@ def test_what_cannot_be_done_is_said_with_the_exit_code(carrierd: Run, args: lis
     assert said in err
 
 
-def test_a_document_can_be_for_a_room_and_be_trusted(told) -> None:
+def test_a_document_can_be_for_a_room_and_be_trusted(told, carrierd: Run) -> None:
+    told("chat", "--room", "staff", "-m", "Hello")
     told("ingest", "docs/handbook.md", "--room", "staff", "--trusted")
 
     [document] = told("memory", "list", "--kind", "document")
     assert document["provenance"]["origins"] == ["operator"]
     assert len(document["provenance"]["audience"]["rooms"]) == 1
+    assert told("ingest", "--list")["documents"][0]["rooms"] == ["staff"]
+    assert carrierd("ingest", "--list")[1].splitlines()[1].split()[4] == "staff"
     inside = told("memory", "recall", "How many days of holidays?", "--room", "staff")
     assert [memory["kind"] for memory in inside] == ["fragment"]
     assert told("memory", "recall", "How many days of holidays?") == []
+
+
+def test_a_document_for_a_room_that_is_not_there_is_refused_with_those_that_are(told, carrierd: Run) -> None:
+    code, out, err = carrierd("ingest", "docs", "--room", "staff")
+    assert (code, out) == (64, "")
+    assert "There is no room staff. A room is there once somebody has spoken in it." in err
+
+    told("chat", "--room", "stuff", "-m", "Hello")
+    told("chat", "--room", "harbour", "-m", "Hello")
+    code, out, err = carrierd("ingest", "docs", "--room", "staff")
+
+    assert (code, out) == (64, "")
+    assert "There is no room staff. There are: harbour, stuff." in err
+    assert told("ingest", "--list")["documents"] == []
 
 
 def test_two_documents_of_one_name_are_told_apart(told, carrierd: Run, folder: Path) -> None:
