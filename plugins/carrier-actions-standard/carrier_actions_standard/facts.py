@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from carrier_actions_standard.arguments import LONGEST, Name, Sentence
-from carrier_actions_standard.likeness import best, same
+from carrier_actions_standard.likeness import best, same_of
 from carrier_actions_standard.words import refused, told, whose
 from carrier_core import (
     Action,
@@ -108,7 +108,7 @@ class Forget(Action):
             near = theirs[:_TOLD]
             known = f" What you remember of {turn.person.name}:\n{_listed(near)}" if near else ""
             return _about(call, near, f"Nothing that you remember fits “{wanted.what}”.{known}", ok=False)
-        if len(meant) > 1 and not wanted.every and not same(meant[0].text, wanted.what):
+        if not wanted.every and not all(same_of(fact.name, fact.text, meant[0].text) for fact in meant):
             text = f"Several facts fit. Ask which is meant, or set `every`:\n{_listed(meant)}"
             return _about(call, meant, text, ok=False)
         await turn.forget(meant)
@@ -124,7 +124,7 @@ class Forget(Action):
 async def _meant(turn: Turn, wanted: Forgotten) -> tuple[list[Memory], list[Memory]]:
     """The facts of the person, and those of them that are meant: what says the same before what only has the words."""
     theirs = await _facts_of_person(turn, wanted.what)
-    exact = [fact for fact in theirs if same(fact.text, wanted.what)]
+    exact = [fact for fact in theirs if same_of(fact.name, fact.text, wanted.what)]
     return theirs, exact or best(wanted.what, theirs, lambda fact: fact.text)
 
 

@@ -1,11 +1,12 @@
 """Goals: what a person wants to reach, in steps, until it is done or given up.
 
-A goal is a memory of its kind. Its text is the goal in one sentence; its ``data``, which others read and write too, is::
+A goal is a memory of its kind. Its text is the goal in one sentence, after "Done: ", "Failed: " or "Dropped: " where it is not open
+any more, for whoever reads no more than that; its ``data``, which others read and write too, is::
 
     {"status": "open", "steps": [{"text": "find a flat", "done": false}], "person": ID, "set": SECONDS, "changed": SECONDS,
      "was": [{"status": "open", "steps": [...], "at": SECONDS, "turn": ID}], "key": KEY}
 
-``status`` is open, done, failed or dropped. ``was`` are its earlier states, since ``at``, the oldest first, as many as are kept; ``key``
+``status``, which counts, is open, done, failed or dropped. ``was`` are its earlier states, since ``at``, the oldest first, as many as are kept; ``key``
 is what the memory is remembered under. Where a plugin made its id in another way, that is missing, and a changed goal is another
 memory, whose key is the id of the older one.
 """
@@ -37,6 +38,9 @@ from carrier_core import (
 
 MOST_STEPS = 50
 """Steps of one goal."""
+
+_SHOWN = {"done": "Done: ", "failed": "Failed: ", "dropped": "Dropped: "}
+"""What stands before the text of a goal that is not open any more."""
 
 _WAS = 20  # earlier states that are kept
 _LOOKED_AT = 100  # goals among which one is looked for, the newest
@@ -116,7 +120,7 @@ class SetGoal(Action):
         """The goal is open. One that they have already is set anew, with the steps that are given."""
         wanted = call.read(Wanted)
         text, steps = wanted.goal.strip(), tuple(Step(step.strip()) for step in wanted.steps)
-        there = [each for each in await goals_of(turn, turn.person.id) if same(each.text, text)]
+        there = [each for each in await goals_of(turn, turn.person.id) if same(text_of(each), text)]
         origin = whose(turn, call, "goal", "steps")
         if there:
             goal = changed(there[0], turn.now, "open", steps or read(there[0]).steps)
@@ -170,7 +174,7 @@ class UpdateGoal(Action):
         found = meant(own, wanted.goal) or meant(known, wanted.goal)
         if len(found) != 1:
             shown = (found or known)[:_TOLD]
-            lines = [f"- {in_words(each.text, read(each))}" for each in shown]
+            lines = [f"- {in_words(text_of(each), read(each))}" for each in shown]
             problem = "Several goals fit; ask which is meant" if found else "No goal fits"
             text = "\n".join((f"{problem}. There are:", *(lines or ["none"])))
             return told(call, text, also=[each.provenance for each in shown], ok=False)
@@ -193,8 +197,8 @@ async def goals_of(turn: Turn, whom: str = "") -> tuple[Memory, ...]:
 
 def meant(goals: Sequence[Memory], words: str) -> list[Memory]:
     """The goals that somebody means by these words: open ones rather than others."""
-    named = [goal for goal in goals if words.strip() == goal.id or same(goal.text, words)]
-    named = named or best(words, goals, lambda goal: goal.text)
+    named = [goal for goal in goals if words.strip() == goal.id or same(text_of(goal), words)]
+    named = named or best(words, goals, text_of)
     still = [goal for goal in named if read(goal).status == "open"]
     return still or named
 
@@ -205,6 +209,16 @@ def read(memory: Memory) -> Goal:
         return msgspec.convert(memory.data, Goal)
     except msgspec.ValidationError:
         return Goal(person=memory.entity, set=memory.at, changed=memory.at)
+
+
+def text_of(memory: Memory) -> str:
+    """The goal of a memory, without what tells that it is over."""
+    return memory.text.removeprefix(_SHOWN.get(read(memory).status, ""))
+
+
+def shown(text: str, goal: Goal) -> str:
+    """The text of the memory of a goal: ``Done: run a marathon``."""
+    return f"{_SHOWN.get(goal.status, '')}{text}"
 
 
 def data_of(goal: Goal) -> dict[str, Json]:
@@ -249,7 +263,7 @@ async def write(turn: Turn, memory: Memory, goal: Goal, origin: Provenance | Non
     made = {**data, **data_of(msgspec.structs.replace(goal, key=key))}
     who = Entity(memory.entity, turn.room.platform, "", memory.name)
     return await turn.remember(
-        memory.text, kind=MemoryKind.GOAL, data=made, key=key, person=who, provenance=claimed(about)
+        shown(text_of(memory), goal), kind=MemoryKind.GOAL, data=made, key=key, person=who, provenance=claimed(about)
     )
 
 
@@ -258,7 +272,7 @@ async def _told(turn: Turn, call: ActionCall, memory: Memory, goal: Goal, origin
     kept = await write(turn, memory, goal, origin or claimed(call.provenance))
     if kept is None:
         return refused(call, "It was not stored: a plugin of this agent keeps goals from being remembered.")
-    text = f"Noted. {in_words(kept.text, goal)}"
+    text = f"Noted. {in_words(text_of(memory), goal)}"
     return told(call, text, also=(memory.provenance,), data={"memory": kept.id})
 
 

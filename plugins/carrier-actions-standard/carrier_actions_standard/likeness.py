@@ -18,9 +18,26 @@ _LITTLE = frozenset(
 """Words that do not tell one thing from another."""
 
 
+_VERBS = {"am": "be", "is": "be", "has": "have", "have": "have", "does": "do", "do": "do", "goes": "go", "go": "go"}
+
+
 def same(one: str, other: str) -> bool:
     """Whether two texts say the same in the same words."""
     return _WORD.findall(one.casefold()) == _WORD.findall(other.casefold())
+
+
+def same_of(name: str, one: str, other: str) -> bool:
+    """Whether two texts say the same, be it in the first person or of whoever has this name: I like tea, Ana likes tea."""
+    return _impersonal(one, name) == _impersonal(other, name)
+
+
+def _impersonal(text: str, name: str) -> list[str]:
+    """The words without their endings, and with the same for I and the name."""
+    plain = text.casefold().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").strip()
+    if name.strip():
+        plain = re.sub(rf"^{re.escape(name.strip().casefold())}(?=\W|$)", "i", plain)
+    plain = re.sub(r"^(?:i's|my)\b", "i", re.sub(r"^i'm\b", "i am", plain))
+    return [_VERBS.get(word) or _stem(word) for word in _WORD.findall(plain)]
 
 
 def best(wanted: str, things: Iterable[T], text: Callable[[T], str]) -> list[T]:

@@ -68,6 +68,16 @@ async def test_where_several_fit_it_is_asked_which_and_all_can_be_meant(talk) ->
     assert await facts(talk) == ["Ana lives in Porto."]
 
 
+@pytest.mark.parametrize("what", ["tea", "I like tea", "Ana likes tea.", "that I like tea"])
+async def test_facts_that_say_the_same_are_forgotten_as_one(talk, what: str) -> None:
+    await remembered(talk, "I like tea", "Ana likes tea.", "I like coffee")
+
+    told = await talk.call("Forget the tea.", "forget", what=what)
+
+    assert not told.failed
+    assert await facts(talk) == ["I like coffee"]
+
+
 async def test_what_nothing_fits_is_told_with_what_there_is(talk) -> None:
     await remembered(talk, "Ana lives in Porto.")
 

@@ -52,6 +52,22 @@ async def test_steps_are_done_and_added_and_the_goal_is_reached(talk) -> None:
     assert goal.data["changed"] > goal.data["set"]
 
 
+@pytest.mark.parametrize("status", ["done", "failed", "dropped"])
+async def test_the_text_of_a_goal_tells_that_it_is_over_and_is_as_it_was_when_it_is_open_again(
+    talk, status: str
+) -> None:
+    await talk.call("I want to run a marathon.", "set_goal", goal="run a marathon")
+    for _ in range(2):
+        told = await talk.call("It is over.", "update_goal", goal="marathon", status=status)
+        assert told.text == f"Noted. run a marathon ({status})"
+    (goal,) = await goals(talk)
+    assert (goal.text, goal.data["status"]) == (f"{status.capitalize()}: run a marathon", status)
+
+    await talk.call("Again.", "update_goal", goal="run a marathon", status="open")
+    (goal,) = await goals(talk)
+    assert (goal.text, goal.data["status"]) == ("run a marathon", "open")
+
+
 async def test_a_goal_that_is_set_again_is_the_same_goal(talk) -> None:
     await talk.call("I want to run a marathon.", "set_goal", goal="run a marathon")
     await talk.call("I gave up.", "update_goal", goal="marathon", status="dropped")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from carrier_actions_standard.likeness import best, same, telling
+from carrier_actions_standard.likeness import best, same, same_of, telling
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,19 @@ def test_the_same_words_are_the_same_whatever_stands_between_them() -> None:
 
 def test_little_words_tell_nothing() -> None:
     assert telling("What is it that you have of mine?") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("I like tea", "ana likes tea.", True),
+        ("I'm a baker", "Ana is a baker", True),
+        ("My dog is called Rex.", "Ana's dog is called Rex.", True),
+        ("I have a dog", "Ana has a dog.", True),
+        ("I like tea", "Ben likes tea.", False),
+        ("I like tea", "Ana does not like tea.", False),
+        ("I like tea", "I like coffee", False),
+    ],
+)
+def test_the_first_person_is_whoever_has_the_name(one: str, other: str, is_same: bool) -> None:
+    assert same_of("Ana", one, other) is is_same

@@ -54,7 +54,7 @@ async def test_the_plan_is_kept_and_the_room_is_told_of_each_step_that_got_done(
     assert results[0] == "The plan is kept. The next step is: look up"
     assert results[1] == "The plan is kept. The next step is: compare"
     (goal,) = await task.memory.list(kind=MemoryKind.GOAL)
-    assert (goal.text, goal.data["status"]) == ("Compare two hotels.", "done")
+    assert (goal.text, goal.data["status"]) == ("Done: Compare two hotels.", "done")
     assert all(step["done"] for step in goal.data["steps"])
     assert len(goal.data["was"]) == 3
 
@@ -88,6 +88,6 @@ async def test_each_turn_has_its_own_plan(task) -> None:
         await task.running.ask(text)
 
     assert {goal.text for goal in await task.memory.list(kind=MemoryKind.GOAL)} == {
-        "Compare two hotels.",
-        "Compare two planes.",
+        "Done: Compare two hotels.",
+        "Done: Compare two planes.",
     }

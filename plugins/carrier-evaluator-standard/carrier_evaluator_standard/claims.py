@@ -174,6 +174,11 @@ _NO_NAME = re.compile(
     re.I,
 )
 _LIST = re.compile(r"\s*,\s*(?:and\s+|or\s+)?|\s+and\s+|\s+or\s+|\s*&\s*")
+_WORD = re.compile(r"[\w']+")
+_LINKING = frozenset(
+    "and but so please remember that note know actually also well oh hi hello hey by the way now i we my am".split()
+)
+"""Words between two claims, or before one, that say nothing."""
 _LINK = re.compile(r"https?://|www\.", re.I)
 
 
@@ -183,6 +188,27 @@ def claims(text: str) -> tuple[Claim, ...]:
     for clause in clauses(text):
         found += [msgspec.structs.replace(claim, corrects=clause.corrects) for claim in _claims(clause.text)]
     return tuple(dict.fromkeys(found))
+
+
+def wholly(text: str) -> tuple[Claim, ...]:
+    """What the text says of its speaker, where it says nothing besides; else nothing."""
+    pieces = clauses(text)
+    left = set(_WORD.findall(plain(text).casefold())).difference(
+        *(_WORD.findall(piece.text.casefold()) for piece in pieces), _LINKING
+    )
+    found: list[Claim] = []
+    for piece in pieces:
+        rule = next((rule for rule in _RULES if rule.pattern.fullmatch(piece.text)), None)
+        match = rule.pattern.fullmatch(piece.text) if rule is not None else None
+        if rule is None or match is None:
+            return ()
+        values = _values(rule, match["value"])
+        said = trimmed(match["value"])
+        if not values or (_LIST.split(said) if len(values) > 1 else [said]) != list(values):
+            return ()
+        attribute = _attribute(rule, match.groupdict().get("of") or "")
+        found += [Claim(attribute, value, many=rule.many) for value in values]
+    return () if left else tuple(found)
 
 
 def _claims(clause: str) -> Iterator[Claim]:

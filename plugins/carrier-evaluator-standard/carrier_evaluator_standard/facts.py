@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import msgspec
 
 from carrier_core import Audience, Entity, Json, Memory, MemoryKind, Part, Provenance, derive, make_id, outside
-from carrier_evaluator_standard.claims import PETS, Claim, alike, same
+from carrier_evaluator_standard.claims import PETS, Claim, alike, same, wholly
 from carrier_evaluator_standard.fields import fields_of, items_of, shown
 
 EARLIER = 20
@@ -81,25 +81,49 @@ def merged(teller: Teller, told: Iterable[Told], known: Iterable[Memory]) -> tup
 
 
 def repeated(teller: Teller, changed: Iterable[Memory], known: Iterable[Memory]) -> tuple[Memory, ...]:
-    """The facts that say the same as one that has changed says or said, in free words: what an action noted of the teller in this
-    room. They would stand beside it, and be wrong after the next correction."""
-    said = {alike(text) for memory in changed for text in _texts(memory)}
+    """The facts that say the same as one that is kept, or that has changed and said it before, in free words: what an action noted of
+    the teller in this room, as "Ana likes tea" or "I like tea". They would stand beside it, and be wrong after the next
+    correction. ``known`` are all facts as they were before, those that an action noted in this turn among them."""
+    changed, known = tuple(changed), tuple(known)
+    current = {memory.id: memory for memory in (*known, *changed) if _is_own(memory, teller)}
+    said = {alike(text) for memory in changed for text in _texts(memory)} | {
+        alike(each.text) for each in current.values()
+    }
+    values = {_pair(memory, value) for memory in changed for value in (*_values(memory), value_of(memory))}
+    values |= {_pair(memory, value_of(memory)) for memory in current.values()}
+    values.add(("name", alike(teller.person.name)))
     return tuple(
         memory
         for memory in known
         if memory.kind is MemoryKind.FACT
         and (memory.agent, memory.room, memory.entity) == (teller.agent, teller.room, teller.person.id)
         and "attribute" not in fields_of(memory)
-        and alike(memory.text) in said
+        and (alike(memory.text) in said or _is_among(memory, values))
     )
+
+
+def _is_among(note: Memory, values: set[tuple[str, str]]) -> bool:
+    """Whether a note in the first person says nothing but what these attributes and values do."""
+    told = wholly(note.text)
+    return bool(told) and all((claim.attribute, alike(claim.value)) in values for claim in told)
+
+
+def _pair(memory: Memory, value: str) -> tuple[str, str]:
+    """What a fact of the teller says, to be compared; that of another person is none of theirs."""
+    data = fields_of(memory)
+    about = str(data.get("attribute")) if data.get("subject") == memory.entity else ""
+    return about, alike(value)
 
 
 def _texts(memory: Memory) -> list[str]:
     """A fact as it is and as it was, as sentences."""
-    data = fields_of(memory)
-    values = [str(was.get("value")) for was in items_of(data.get("was")) if isinstance(was, dict)]
-    claim = Claim(str(data.get("attribute")), "")
-    return [memory.text, *(_sentence(memory.name, claim, value) for value in values)]
+    claim = Claim(str(fields_of(memory).get("attribute")), "")
+    return [memory.text, *(_sentence(memory.name, claim, value) for value in _values(memory))]
+
+
+def _values(memory: Memory) -> list[str]:
+    """What a fact was."""
+    return [str(was.get("value")) for was in items_of(fields_of(memory).get("was")) if isinstance(was, dict)]
 
 
 def value_of(memory: Memory) -> str:
@@ -137,6 +161,8 @@ def _learned(teller: Teller, told: Told, facts: dict[str, Memory]) -> list[Memor
     older = facts.get(key)
     if older is not None and same(value_of(older), claim.value):
         return []
+    if older is None and claim.attribute == "name" and not told.subject and same(claim.value, teller.person.name):
+        return []  # whoever reads it knows them by that name already
     return [_memory(teller, told, key, older)]
 
 

@@ -1,7 +1,7 @@
 """Goals: what people say of theirs, found by rules: a new one, a step that is done, one that is reached or given up.
 
-A goal's memory is shared with the actions that set and update goals: its text is the goal, its data are ``status`` (open,
-done, failed, dropped), ``steps``, ``person``, ``set``, ``changed``, ``was`` (the earlier states, oldest first) and ``key``,
+A goal's memory is shared with the actions that set and update goals: its text is the goal, after "Done: ", "Failed: " or
+"Dropped: " where it is not open any more; its data are ``status`` (open, done, failed, dropped), which counts, ``steps``, ``person``, ``set``, ``changed``, ``was`` (the earlier states, oldest first) and ``key``,
 which its id is made of.
 """
 
@@ -18,7 +18,10 @@ from carrier_evaluator_standard.facts import Teller
 from carrier_evaluator_standard.fields import fields_of, items_of
 from carrier_evaluator_standard.sentences import clauses
 
-OPEN, DONE, DROPPED = "open", "done", "dropped"
+OPEN, DONE, FAILED, DROPPED = "open", "done", "failed", "dropped"
+
+_SHOWN = {DONE: "Done: ", FAILED: "Failed: ", DROPPED: "Dropped: "}
+"""What stands before the text of a goal that is not open any more."""
 
 WHOLE, UNCLEAR = -1, -2  # instead of the number of a step
 
@@ -31,11 +34,13 @@ ALIKE = 0.6
 
 
 class Said(msgspec.Struct, frozen=True):
-    """Something said of a goal: that it is ``set``, that something is ``done`` or ``dropped``. ``steps`` if they were listed."""
+    """Something said of a goal: that it is ``set``, that something is ``done``, ``failed`` or ``dropped``. ``steps`` if they were
+    listed. ``besides`` is what else was said, by which "my goal" is told from others."""
 
     what: str
     text: str
     steps: tuple[str, ...] = ()
+    besides: str = ""
 
 
 _SET = re.compile(
@@ -44,9 +49,15 @@ _SET = re.compile(
     r"i(?:'d| would) like to set (?:myself )?(?:a|the) goal(?: to| of)?) (?P<text>.+)",
     re.I,
 )
+_STATE = re.compile(
+    r"(?P<text>(?:my|the|that|this) goal(?: (?:to|of) .+?)?)(?:'s| is| was| has| has been) (?:now |finally |already |just |been )*"
+    r"(?:(?P<done>reached|achieved|met|done|finished|completed?|accomplished|fulfilled)|(?P<failed>failed|missed|out of reach)|"
+    r"(?P<dropped>dropped|abandoned|cancell?ed|given up|off|off the table))(?: now| at last| today)?",
+    re.I,
+)
 _DONE = re.compile(
     r"(?:i(?:'ve| have)?|we(?:'ve| have)?) (?:just |now |finally |already |also )*(?:finished|completed|accomplished|achieved|"
-    r"am done with|are done with|got done with|done) (?:with )?(?P<text>.+)"
+    r"reached|(?:met|hit|made)(?= (?:my|the|that|this) goal\b)|am done with|are done with|got done with|done) (?:with )?(?P<text>.+)"
     r"|i(?:'m| am) (?:all )?(?:done|finished) with (?P<with>.+)"
     r"|(?:i'm |i am |all )?done with (?P<short>.+)"
     r"|(?P<it>.+) is (?:now |finally )?(?:done|finished|completed?|accomplished)",
@@ -60,22 +71,41 @@ _DROPPED = re.compile(
 _STEPS = re.compile(r"(?::|, with (?:the )?steps|; steps:?| steps:)\s*(?P<steps>.+)", re.I)
 _LIST = re.compile(r"\s*[,;]\s*(?:and |then |and then )?|\s+(?:and|then|and then)\s+")
 _GOAL_ITSELF = re.compile(r"(?:my|the|that|this) goal", re.I)
+_GOAL_NAMED = re.compile(r"(?:my|the|that|this) goal(?:,| to| of|:) ?(?:to )?(?P<text>.+)", re.I)
 _WORD = re.compile(r"[^\W_]+")
 _SMALL = frozenset("a an the to of in on for with and or my our your it is i we at by from that this".split())
 
 
 def said_of_goals(text: str) -> tuple[Said, ...]:
     """All that the text says of goals, in order."""
+    pieces = [clause.text for clause in clauses(text)]
     found = []
-    for clause in clauses(text):
-        for what, pattern in (("set", _SET), (DONE, _DONE), (DROPPED, _DROPPED)):
-            match = pattern.fullmatch(clause.text)
-            if match is None:
-                continue
-            words = next(value for value in match.groupdict().values() if value is not None)
-            found.append(_set(words) if what == "set" else Said(what, trimmed(words)))
-            break
+    for piece in pieces:
+        said = _said(piece)
+        if said is not None and _GOAL_ITSELF.fullmatch(said.text):
+            said = msgspec.structs.replace(said, besides=" ".join(each for each in pieces if each is not piece))
+        if said is not None:
+            found.append(said)
     return tuple(found)
+
+
+def _said(clause: str) -> Said | None:
+    state = _STATE.fullmatch(clause)
+    if state is not None:  # before what sets one: "my goal is reached" is no goal called "reached"
+        what = next(what for what in (DONE, FAILED, DROPPED) if state[what])
+        return Said(what, _goal(state["text"]))
+    for what, pattern in (("set", _SET), (DONE, _DONE), (DROPPED, _DROPPED)):
+        match = pattern.fullmatch(clause)
+        if match is not None:
+            words = next(value for value in match.groupdict().values() if value is not None)
+            return _set(words) if what == "set" else Said(what, _goal(words))
+    return None
+
+
+def _goal(words: str) -> str:
+    """What is said of which: "my goal to run a marathon" is "run a marathon"."""
+    named = _GOAL_NAMED.fullmatch(trimmed(words))
+    return trimmed(named["text"] if named is not None else words)
 
 
 def _set(words: str) -> Said:
@@ -104,7 +134,7 @@ def _is_theirs(memory: Memory, teller: Teller) -> bool:
 
 def _new(teller: Teller, said: Said, goals: dict[str, Memory]) -> Memory | None:
     for goal in goals.values():
-        if fields_of(goal).get("status") == OPEN and _likeness(said.text, goal.text) >= ALIKE:
+        if fields_of(goal).get("status") == OPEN and _likeness(said.text, text_of(goal)) >= ALIKE:
             return None
     key = make_id("goal", teller.person.id, *teller.spoken.audience.rooms, "/", said.text.casefold())
     data: dict[str, Json] = {
@@ -136,10 +166,12 @@ def _changed(teller: Teller, said: Said, goals: dict[str, Memory]) -> Memory | N
     """The goal with the step, or all of it, as it is now; None where it is not clear what is meant."""
     running = [goal for goal in goals.values() if fields_of(goal).get("status") == OPEN]
     if _GOAL_ITSELF.fullmatch(said.text):
-        return _closed(teller, running[0], said.what) if len(running) == 1 else None
+        named = [goal for goal in running if _likeness(text_of(goal), said.besides) >= ALIKE]
+        meant = running if len(running) == 1 else named
+        return _closed(teller, meant[0], said.what) if len(meant) == 1 else None
     best: tuple[float, Memory, int] | None = None
     for goal in running:
-        for number, text in [(WHOLE, goal.text), *enumerate(step["text"] for step in _open_steps(goal))]:
+        for number, text in [(WHOLE, text_of(goal)), *enumerate(step["text"] for step in _open_steps(goal))]:
             score = _likeness(text, said.text)
             if score >= ALIKE and (best is None or score >= best[0]):
                 is_clear = best is None or score > best[0]
@@ -183,10 +215,16 @@ def _with(teller: Teller, goal: Memory, changes: dict[str, Json]) -> Memory:
     changed: dict[str, Json] = {**data, **changes, "changed": teller.at, "was": was}
     made = derive((goal.provenance, teller.spoken))
     provenance = Provenance(made.origins, made.audience)
-    parts = tuple(msgspec.structs.replace(part, provenance=provenance) for part in goal.content)
+    shown = f"{_SHOWN.get(str(changed['status']), '')}{text_of(goal)}"
+    parts = (Part(shown, key=goal.content[0].key if goal.content else "goal", provenance=provenance),)
     return msgspec.structs.replace(
         goal, content=parts, at=teller.at, provenance=provenance, turn=teller.turn, data=changed
     )
+
+
+def text_of(goal: Memory) -> str:
+    """The text of a goal without what tells that it is over."""
+    return goal.text.removeprefix(_SHOWN.get(str(fields_of(goal).get("status")), ""))
 
 
 def _likeness(text: str, said: str) -> float:

@@ -61,6 +61,12 @@ def notebook() -> Notebook:
     return Notebook()
 
 
+@pytest.fixture
+def make_memory():
+    """Makes what was said or noted."""
+    return memory
+
+
 def memory(text: str, kind: MemoryKind = MemoryKind.MESSAGE, **fields) -> Memory:
     """Something that was said or noted."""
     spoken = Provenance((person(ANA.id),), Audience((Room.of("test", "dm").id,)))

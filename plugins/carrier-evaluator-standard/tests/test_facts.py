@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from carrier_core import Entity, Provenance, outside, person
+from carrier_core import Entity, MemoryKind, Provenance, outside, person
 from carrier_evaluator_standard.claims import Claim
-from carrier_evaluator_standard.facts import EARLIER, Told, merged, value_of
+from carrier_evaluator_standard.facts import EARLIER, Told, merged, repeated, value_of
 
 ANA = Entity.of("test", "ana", name="Ana")
 BEN = Entity.of("test", "ben", name="Ben")
@@ -152,3 +152,40 @@ def test_a_model_may_name_what_it_corrects(notebook) -> None:
 
     assert sorted(map(value_of, notebook.pages.values())) == ["cocoa", "coffee"]
     assert fact.data["was"][0]["value"] == "tea"
+
+
+def test_that_somebody_is_called_as_they_are_shown_is_no_fact(notebook) -> None:
+    assert notebook.hears("My name is ana.") == ()
+
+    (other,) = notebook.hears("My name is Maria.")
+    assert other.text == "Ana's name is Maria."
+    (back,) = notebook.hears("My name is Ana.")
+    assert (back.id, back.text) == (other.id, "Ana's name is Ana.")
+
+
+@pytest.mark.parametrize(
+    ("note", "is_repeated"),
+    [
+        ("I like tea", True),
+        ("I really love tea!", True),
+        ("I like tea and cake", True),
+        ("My name is Ana and I like tea.", True),
+        ("ana likes tea", True),
+        ("I like tea with milk", False),
+        ("I like tea because it is warm", False),
+        ("I like tea. The key is under the mat.", False),
+        ("I like tea if it is warm", False),
+        ("I like tea and my dog is old", False),
+        ("I hate tea", False),
+        ("Ben likes tea", False),
+    ],
+)
+def test_a_note_that_says_nothing_but_what_a_fact_does_is_repeated(
+    notebook, make_memory, note: str, is_repeated: bool
+) -> None:
+    notebook.hears("I like tea and cake.")
+    kept = make_memory(note, MemoryKind.FACT, entity=ANA.id, name="Ana")
+
+    again = repeated(notebook.teller(), (), (*notebook.pages.values(), kept))
+
+    assert again == ((kept,) if is_repeated else ())

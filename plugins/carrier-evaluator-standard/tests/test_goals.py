@@ -25,6 +25,13 @@ BEN = Entity.of("test", "ben", name="Ben")
         ("Done with the shoes!", [("done", "the shoes", ())]),
         ("The report is finished", [("done", "The report", ())]),
         ("I have given up on running", [("dropped", "running", ())]),
+        ("My goal is reached!", [("done", "My goal", ())]),
+        ("My goal has finally been achieved", [("done", "My goal", ())]),
+        ("I reached my goal to run a marathon", [("done", "run a marathon", ())]),
+        ("My goal of reading more has failed", [("failed", "reading more", ())]),
+        ("My goal is off", [("dropped", "My goal", ())]),
+        ("My goal is to reach the summit", [("set", "reach the summit", ())]),
+        ("My goal is to get it all done", [("set", "get it all done", ())]),
         ("Have I finished it?", []),
         ("If I finished it", []),
         ("What is my goal?", []),
@@ -61,6 +68,11 @@ def test_a_goal_is_set_worked_on_and_reached(notebook) -> None:
     [
         ("I reached nothing", "open"),
         ("I've completed my goal", "done"),
+        ("I have run the marathon, my goal is reached", "done"),
+        ("I reached my goal to run a marathon", "done"),
+        ("I've hit my goal", "done"),
+        ("I met Bob", "open"),
+        ("My goal has failed", "failed"),
         ("I have given up on the marathon", "dropped"),
         ("I finished my lunch", "open"),
     ],
@@ -70,7 +82,18 @@ def test_a_goal_without_steps(notebook, text: str, status: str) -> None:
 
     notebook.hears_of_goals(text)
 
-    assert notebook.pages[goal.id].data["status"] == status
+    (kept,) = notebook.pages.values()
+    shown = "Run a marathon." if status == "open" else f"{status.capitalize()}: Run a marathon."
+    assert (kept.id, kept.data["status"], kept.text) == (goal.id, status, shown)
+
+
+def test_of_several_goals_the_one_that_was_spoken_of_is_reached(notebook) -> None:
+    notebook.hears_of_goals("My goal is to run a marathon.")
+    notebook.hears_of_goals("My goal is to learn Portuguese.")
+
+    assert notebook.hears_of_goals("My goal is reached!") == ()
+    (done,) = notebook.hears_of_goals("I have run the marathon, my goal is reached!")
+    assert done.text == "Done: Run a marathon."
 
 
 def test_a_goal_is_set_once(notebook) -> None:

@@ -45,11 +45,11 @@ async def texts(running: HostUnderTest, kind: MemoryKind = MemoryKind.FACT) -> l
 
 
 async def test_what_a_person_says_of_themselves_is_learned_as_their_words(running) -> None:
-    await running.ask("Hi! My name is Ana and I live in Porto.")
+    await running.ask("Hi! My name is Ana Silva and I live in Porto.")
 
     ana = running.client.person("Ana")
     name, home = await learned(running)
-    assert (name.text, home.text) == ("Ana's name is Ana.", "Ana lives in Porto.")
+    assert (name.text, home.text) == ("Ana's name is Ana Silva.", "Ana lives in Porto.")
     assert home.provenance.origins == (person(ana.id),)
     assert home.provenance.audience.rooms == (home.room,)
     assert (home.provenance.plugin, home.provenance.hook) == ("", "")
@@ -223,6 +223,27 @@ async def test_what_an_action_noted_in_the_same_words_is_not_kept_beside_it() ->
         await running.ask("Note where I live.")
         await running.ask("Actually, I moved to Faro.")
         assert sorted(await texts(running)) == ["Ana has an appointment", "Ana lives in Faro."]
+
+
+async def test_what_an_action_noted_in_the_first_person_is_not_kept_beside_the_fact() -> None:
+    @impl
+    async def perform(turn: Turn, call: ActionCall) -> ActionResult:
+        await turn.remember(str(call.arguments["text"]), provenance=turn.spoken)
+        return ActionResult("Remembered.")
+
+    def note(text: str) -> Completion:
+        return Completion((), (ActionCall("c", "set_goal", {"text": text}),), Finish.CALLS)
+
+    async with running_host([carrier_evaluator_standard, register_actions, perform]) as running:
+        for text in ("I like tea", "I like tea", "I like cake because my mother bakes it"):
+            running.provider.then(note(text), "Noted.")
+            await running.ask(f"Please remember that {text}")
+
+        assert sorted(await texts(running)) == [
+            "Ana likes cake.",
+            "Ana likes tea.",
+            "I like cake because my mother bakes it",
+        ]
 
 
 # --- ratings and verdicts ------------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from carrier_core import Json, ProviderError
-from carrier_provider_scripted.recollection import recollect, second_person
+from carrier_provider_scripted.pronouns import second_person
+from carrier_provider_scripted.recollection import recollect
 from carrier_provider_scripted.rulefile import KeyPath, Source
 from carrier_provider_scripted.scene import Scene
 

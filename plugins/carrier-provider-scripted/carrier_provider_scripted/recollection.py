@@ -12,6 +12,8 @@ from functools import lru_cache
 
 import msgspec
 
+from carrier_provider_scripted.noted import first_person, holding
+from carrier_provider_scripted.pronouns import second_person
 from carrier_provider_scripted.scene import Line, Scene
 
 MOST_SAID = 3  # statements in an answer
@@ -40,6 +42,7 @@ _LEAD = re.compile(
     r"(?:that\b\s*)?)?",
     re.IGNORECASE,
 )
+_CLAUSES = re.compile(r"(?:,\s*(?:and |but )?|\s+(?:and|but) )(?=(?:I|we|my)\b)", re.IGNORECASE)
 _EMPTY_WORDS = frozenset(
     "a about again all an and any anything are as at be been being but by can could did do does doing for from get got had "
     "has have he her hers him his how i if in into is it its just know let me mean my mine myself of on or our ours please "
@@ -79,16 +82,24 @@ def is_question(text: str) -> bool:
 def recollect(scene: Scene) -> str:
     """What was said before that answers the message, in the second person; empty when nothing does.
 
-    A question about the person who asks is answered with the best memory even when they share no word.
+    What is known of the person who asks comes first, because it was corrected where they corrected it; what they said themselves
+    is taken for it where it says nothing that does not hold any more. A question about them is answered with the best memory even
+    when they share no word.
     """
     question = scene.message
     personal = _FIRST_PERSON.search(question) is not None
     asked = words(question[:MOST_READ])
     statements = list(_statements(scene, asked, question))
+    known = _known(scene, asked, question) if personal else []
     if _ALL.search(question):
-        return _say([statement for statement in statements if statement.own][:MOST_TOLD])
+        own = [statement for statement in statements if statement.own]
+        return _say(_in_own_words(known, own, scene, besides=True)[:MOST_TOLD])
     if personal:
         statements = [statement for statement in statements if statement.own or _names(question, statement)]
+    facts = _answering(known, statements, asked)
+    if facts:
+        return _say(_in_own_words(facts, statements, scene, held=known))
+    statements = [_still(statement, known) for statement in statements]
     found = _best(statements, least=1 if personal else max(3, 3 * len(asked) // 2))
     recalled = [statement for statement in statements if statement.rank >= 0]
     if found and personal:
@@ -100,6 +111,83 @@ def recollect(scene: Scene) -> str:
     if personal and recalled and not re.search(r"\b(?:can|may|could|should|shall) (?:i|we)\b", question, re.I):
         return _say(recalled[: MOST_SAID - 1], "I am not sure, but ")
     return ""
+
+
+# --- what is known of the person ----------------------------------------------------------------------------------------
+
+
+def _known(scene: Scene, asked: frozenset[str], question: str) -> list[_Statement]:
+    """The facts that hold, newest first, as the person would say them."""
+    lines = {first_person(line.text.strip(), scene.person): line for line in reversed(scene.facts)}
+    persons = _persons(question[:MOST_READ])
+    known = []
+    for text in holding(reversed(lines)):
+        score = _score(asked, text)
+        score += bool(score and persons & _persons(text))
+        known.append(_Statement(text, lines[text], -1, True, score))
+    return known
+
+
+def _answering(known: list[_Statement], statements: list[_Statement], asked: frozenset[str]) -> list[_Statement]:
+    """The facts that answer best; none where something that was said has more of what is asked."""
+    top = max((fact.score for fact in known), default=0)
+    best = [fact for fact in known if fact.score == top > 0]
+    if not best:
+        return []
+    had = max(_share(asked, statement.text) for statement in statements) if statements else 0
+    return best[:MOST_SAID] if max(_share(asked, fact.text) for fact in best) >= had else []
+
+
+def _share(asked: frozenset[str], text: str) -> int:
+    """How many words of the question a text has, or related ones."""
+    given = words(text)
+    return sum(word in given or bool(_related(word) & given) for word in asked)
+
+
+def _in_own_words(
+    facts: list[_Statement],
+    statements: list[_Statement],
+    scene: Scene,
+    *,
+    held: list[_Statement] | None = None,
+    besides: bool = False,
+) -> list[_Statement]:
+    """Each fact as the person told it, where all that they said with it still holds, else as it was noted. ``held`` are all
+    facts, if these are not; ``besides`` adds what was said of something else."""
+    little = words(f"name {scene.person}")
+    everything = frozenset(little).union(*(words(fact.text) for fact in held or facts))
+    own = [statement for statement in statements if statement.own and _holds(statement, everything)]
+    told: dict[str, _Statement] = {}
+    for fact in facts:
+        telling = words(fact.text) - little or words(fact.text)
+        said = next((each for each in own if all(_has(words(each.text), word) for word in telling)), fact)
+        told.setdefault(said.text, said)
+    if besides:
+        noted = frozenset[str]().union(*(words(fact.text) for fact in facts))
+        rest = [each for each in statements if each.text not in told]
+        told |= {each.text: each for each in rest if not any(_has(noted, word) for word in words(each.text))}
+    return list(told.values())
+
+
+def _holds(statement: _Statement, everything: frozenset[str]) -> bool:
+    return all(_has(everything, word) for word in words(statement.text))
+
+
+def _still(statement: _Statement, known: list[_Statement]) -> _Statement:
+    """What was said without those of its clauses that say of something noted something else than was noted."""
+    noted = frozenset[str]().union(*(words(fact.text) for fact in known))
+    clauses = _CLAUSES.split(statement.text) if known and statement.own else []
+    kept = [clause for clause in clauses if (given := words(clause)) <= noted or not any(_has(noted, w) for w in given)]
+    if not kept or len(kept) == len(clauses):
+        return statement
+    return msgspec.structs.replace(statement, text=" and ".join(kept))
+
+
+def _has(given: frozenset[str], word: str) -> bool:
+    return word in given or bool(_related(word) & given)
+
+
+# --- what was said -----------------------------------------------------------------------------------------------------
 
 
 def _best(statements: list[_Statement], least: int) -> list[_Statement]:
@@ -229,54 +317,3 @@ def _clause(text: str) -> str:
     if first.casefold().strip(",") in _EMPTY_WORDS or first.casefold().startswith("you"):
         text = text[:1].lower() + text[1:]
     return text.rstrip(" .!…")
-
-
-_PRONOUNS = re.compile(
-    r"\b(?:"
-    r"(?P<am>(?:i|we) (?P<adverb>(?:\w+ly|also|never|always|just|once|still|already) )?(?P<be>am|was|are|were))\b(?!['’])"
-    r"|(?P<ask>am i|was i)\b"
-    r"|(?P<short>(?:i|we)['’](?P<rest>m|re|ve|d|ll))\b"
-    r"|(?P<lone>(?<![\d.] )am)\b"
-    r"|(?P<you>you (?P<yours>are|were)|you['’](?P<yourrest>re|ve|d|ll))\b"
-    r"|(?P<word>i|me|my|mine|myself|we|us|our|ours|ourselves|your|yours|yourself|you)\b(?!['’]\w)"
-    r")",
-    re.IGNORECASE,
-)
-_TURNED = {
-    "i": "you", "me": "you", "my": "your", "mine": "yours", "myself": "yourself",
-    "we": "you", "us": "you", "our": "your", "ours": "yours", "ourselves": "yourselves",
-    "your": "my", "yours": "mine", "yourself": "myself",
-}  # fmt: skip
-_BE = {"am": "are", "was": "were", "are": "are", "were": "were"}
-
-
-def second_person(text: str) -> str:
-    """A statement said back to whoever made it: `I am Ana and you know me` becomes `You are Ana and I know you`."""
-    return _PRONOUNS.sub(lambda match: _turn(match, text), text)
-
-
-def _turn(match: re.Match[str], text: str) -> str:
-    given = match[0]
-    mark = "’" if "’" in given else "'"
-    if match["am"]:
-        turned = f"you {match['adverb'] or ''}{_BE[match['be'].lower()]}"
-    elif match["ask"]:
-        turned = f"{_BE[given.split()[0].lower()]} you"
-    elif match["short"]:
-        turned = f"you{mark}" + {"m": "re"}.get(match["rest"].lower(), match["rest"].lower())
-    elif match["lone"]:
-        turned = "AM" if given == "AM" else "are"
-    elif match["you"]:
-        be = (match["yours"] or "").lower()
-        rest = (match["yourrest"] or "").lower()
-        turned = {"are": "I am", "were": "I was"}.get(be) or {"re": f"I{mark}m"}.get(rest, f"I{mark}{rest}")
-    elif given.lower() == "you":
-        turned = (
-            "me"
-            if re.match(r"\s*(?:$|[.,;:!]|(?:and|or|but|to|for|that|in|on|at|with)\b)", text[match.end() :])
-            else "I"
-        )
-    else:
-        turned = _TURNED[given.lower()]
-    begins = match.start() == 0 or text[: match.start()].rstrip()[-1:] in ".!?"
-    return turned[:1].upper() + turned[1:] if begins and given[:1].isupper() else turned

@@ -12,7 +12,7 @@ from carrier_core import Part, PartKind, Prompt, PromptMessage
 MATCHED = 4_000
 """As many characters of a message are looked at; a longer one is cut."""
 
-_ASIDE = ("memories", "feedback")  # parts that may stand in a person's message and are not the person's words
+_ASIDE = ("memories", "facts", "feedback")  # parts that may stand in a person's message and are not the person's words
 _AGENT = re.compile(
     r"\b(?:You are|Your name is) (?!(?:talking|speaking|an?|the|not|in)\b)([^\W\d_][\w'’-]*(?: [A-Z][\w'’-]*)?)"
 )
@@ -95,6 +95,12 @@ class Scene:
         )
 
     @cached_property
+    def facts(self) -> tuple[Line, ...]:
+        """What is known of the person, newest first: the parts with the key ``facts``."""
+        parts = [part for part in self.prompt.select("facts") if part.text.strip()]
+        return tuple(Line(unnamed(part), part.name, part.at, part.memory, part.role) for part in parts)
+
+    @cached_property
     def history(self) -> tuple[Line, ...]:
         """The conversation before the last message, oldest first."""
         return tuple(
@@ -102,7 +108,7 @@ class Scene:
             for message in self.prompt.messages[: self._position - 1]
             if message.role in ("user", "assistant")
             for part in message.parts
-            if part.text.strip() and part.key != "memories"
+            if part.text.strip() and part.key not in ("memories", "facts")
         )
 
     @cached_property

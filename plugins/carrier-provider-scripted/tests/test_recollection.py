@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from carrier_core import Part, PromptMessage
-from carrier_provider_scripted.recollection import second_person, stated
+from carrier_provider_scripted.noted import first_person
+from carrier_provider_scripted.pronouns import second_person
+from carrier_provider_scripted.recollection import stated
 
 
 @pytest.mark.parametrize(
@@ -165,3 +167,80 @@ async def test_nothing_is_answered_by_chance(talk):
     ana.messages.append(PromptMessage("assistant", (Part("Hello."),)))
     ana.recalls("I moved to Portugal last year.")
     assert "Portugal last year" not in (await ana.say("What is the capital city of Portugal called?")).text
+
+
+def known(talk_, *facts: str) -> None:
+    """What the host knows of the person, newest first."""
+    talk_.state += [Part(fact, key="facts", memory=f"f{number}") for number, fact in enumerate(facts)]
+
+
+@pytest.mark.anyio
+async def test_a_corrected_fact_answers_and_the_old_one_is_not_said(talk):
+    ana = talk()
+    await ana.say("My name is Ana and I live in Porto.")
+    await ana.say("Actually, I moved to Lisbon.")
+    known(ana, "Ana lives in Lisbon.")
+
+    home = (await ana.say("Where do I live?")).text
+    assert home == "You told me that you moved to Lisbon."
+    assert "Porto" not in (await ana.say("What's my name?")).text
+    everything = (await ana.say("What do you know about me?")).text
+    assert "Lisbon" in everything
+    assert "Porto" not in everything
+
+
+@pytest.mark.anyio
+async def test_a_fact_from_another_room_is_said_in_the_second_person(talk):
+    ana = talk()
+    await ana.say("hello")
+    known(ana, "Ana lives in Lisbon.", "I like tea")
+
+    assert (await ana.say("Where do I live?")).text == "You told me that you live in Lisbon."
+    assert (await ana.say("What do I like?")).text == "You told me that you like tea."
+
+
+@pytest.mark.anyio
+async def test_what_was_said_and_still_holds_is_said_as_it_was_told(talk):
+    ana = talk()
+    await ana.say("My name is Ana and I live in Porto.")
+    known(ana, "Ana lives in Porto.")
+
+    assert (await ana.say("Where do I live?")).text == "You told me that your name is Ana and you live in Porto."
+
+
+@pytest.mark.anyio
+async def test_of_two_homes_the_newer_is_said_and_of_two_tastes_both(talk):
+    ana = talk()
+    await ana.say("hello")
+    known(ana, "Ana lives in Lisbon.", "Ana lives in Porto.", "Ana likes tea.", "Ana likes coffee.")
+
+    home, tastes = (await ana.say("Where do I live?")).text, (await ana.say("What do I like?")).text
+    assert "Lisbon" in home
+    assert "Porto" not in home
+    assert "tea" in tastes
+    assert "coffee" in tastes
+
+
+@pytest.mark.anyio
+async def test_what_answers_more_of_the_question_goes_before_a_fact(talk):
+    ana = talk()
+    await ana.say("My sister's name is Clara")
+    known(ana, "Ana's name is Ana.")
+
+    assert "Clara" in (await ana.say("What is my sister's name?")).text
+
+
+@pytest.mark.parametrize(
+    ("noted", "said"),
+    [
+        ("Ana lives in Porto.", "I live in Porto."),
+        ("Ana's cat is Tom.", "My cat is Tom."),
+        ("ana no longer works at Initech.", "I no longer work at Initech."),
+        ("Ana does not like tea.", "I do not like tea."),
+        ("Ana studies law.", "I study law."),
+        ("Ana has a dog called Rex.", "I have a dog called Rex."),
+        ("Anabel lives in Porto.", "Anabel lives in Porto."),
+    ],
+)
+def test_a_note_of_a_person_is_turned_into_their_words(noted, said):
+    assert first_person(noted, "Ana") == said
