@@ -166,17 +166,23 @@ class _Connection:
     async def _do_attach(self, request: dict[str, object]) -> Json:
         name, platform = str(request["client"]), str(request["platform"])
         self._relay = _Relay(name, platform, bool(request.get("retracts")), self._push)
+        for room in cast("list[object]", request.get("rooms") or []):
+            self._open(self._relay, str(room))
         return list(ClientView(self._host, self._relay).agents)
 
     async def _do_accept(self, request: dict[str, object]) -> Json:
         inbound = msgspec.convert(request["inbound"], Inbound)
         if self._relay is not None:
-            key = (self._relay.name, inbound.room.id)
-            self._host.clients.relays[key] = Registered(CORE, self._relay)
-            if key not in self._rooms:
-                self._rooms.add(key)
-                self._host.outbox.wake()  # what waits for it can go out
+            self._open(self._relay, inbound.room.id)
         return cast("Json", msgspec.to_builtins(await self._host.accept(inbound)))
+
+    def _open(self, relay: _Relay, room: str) -> None:
+        """Make the other side the way out to a room."""
+        key = (relay.name, room)
+        self._host.clients.relays[key] = Registered(CORE, relay)
+        if key not in self._rooms:
+            self._rooms.add(key)
+            self._host.outbox.wake()  # what waits for it can go out
 
     async def _do_wait(self, request: dict[str, object]) -> Json:
         return await self._host.wait(str(request["turn"]))
@@ -199,6 +205,10 @@ def _fault(message: str, remedy: str = "", exit_code: int = 70) -> Request:
 # --- the command line's side ---------------------------------------------------------------------------------------------
 
 
+class Gone(Unavailable):
+    """The daemon has stopped, or its connection is lost: what was asked may have been done, or not."""
+
+
 class Remote:
     """A running daemon, as its clients see a host: the same interface, over the socket."""
 
@@ -216,10 +226,11 @@ class Remote:
         """The names of the agents that the attached client speaks for."""
         return self._agents
 
-    async def attach(self, client: Client) -> None:
-        """Make this client the way out to the rooms that it speaks in."""
+    async def attach(self, client: Client, *, rooms: tuple[str, ...] = ()) -> None:
+        """Make this client the way out to the rooms that it speaks in, and to those with these ids. Gone if the daemon is."""
         self._client = client
-        agents = await self.request("attach", client=client.name, platform=client.platform, retracts=client.retracts)
+        words: Request = {"client": client.name, "platform": client.platform, "retracts": client.retracts}
+        agents = await self.request("attach", **words, rooms=list(rooms))
         self._agents = tuple(cast("list[str]", agents))
 
     async def accept(self, inbound: Inbound) -> Accepted:
@@ -243,7 +254,7 @@ class Remote:
         return cast("int", await self.request("reset", agent=agent, room=room))
 
     async def request(self, op: str, **values: Json) -> Json:
-        """Ask the daemon for something. Unavailable if it is gone."""
+        """Ask the daemon for something. Gone if it is."""
         self._count += 1
         number = self._count
         event, answers = anyio.Event(), cast("list[Request]", [])
@@ -257,7 +268,7 @@ class Remote:
                 self._gone = True
         del self._answers[number]
         if not answers:
-            raise Unavailable("The daemon stopped before it answered.", remedy="Start it again: carrierd run.")
+            raise Gone("The daemon stopped before it answered.", remedy="Start it again: carrierd run.")
         answer = answers[0]
         if "error" in answer:
             raise _error(cast("Request", answer["error"]))

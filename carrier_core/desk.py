@@ -25,7 +25,7 @@ from carrier_core.messages import Entity, Memory, Room
 from carrier_core.naming import member, person_named, room_named, wrong
 from carrier_core.outcomes import Status, TurnRecord
 from carrier_core.prompts import Json
-from carrier_core.why import summary
+from carrier_core.why import summary, turn_named
 
 STUCK = (Sending.IN_DOUBT, Sending.DEAD)
 """The states of a reply part that waits for a person."""
@@ -113,7 +113,7 @@ class Desk:
 
     async def show(self, turn: str) -> dict[str, Json]:
         """One turn: how it went or where it stands, and what became of each part of its reply. ``last`` is the latest."""
-        record = await self._record(turn)
+        record = await turn_named(self.store, turn)
         outbox = await self._outbox(record)
         opened = await self.store.journal.reopen(record.id)
         parked = opened.parking if opened is not None else None
@@ -166,7 +166,7 @@ class Desk:
         """Give a turn that waits the operator's answer, ``approve`` or ``refuse``; it goes on as soon as a host runs."""
         if value not in ANSWERS:
             raise wrong(f"{value} is no answer.", f"There are: {', '.join(ANSWERS)}.")
-        record = await self._record(turn)
+        record = await turn_named(self.store, turn)
         opened = await self.store.journal.reopen(record.id)
         if opened is None or opened.parking is None:
             raise CarrierError(
@@ -229,17 +229,6 @@ class Desk:
             yield await self.store.journal.claim_room(agent, room, owner, _LEASE)
         finally:
             await self.store.journal.heartbeat(owner, 0)
-
-    async def _record(self, turn: str) -> TurnRecord:
-        if turn == "last":
-            latest = await self.store.journal.turns(limit=1)
-            if latest:
-                return latest[0]
-            raise CarrierError("There has been no turn yet.", remedy="Say something first: carrierd chat -m hello.")
-        record = await self.store.journal.turn(turn)
-        if record is None:
-            raise CarrierError(f"There is no turn {turn}, or several begin so.", remedy="`carrierd turns` lists them.")
-        return record
 
     async def _outbox(self, record: TurnRecord) -> tuple[Outgoing, ...]:
         return await self.store.journal.outbox(turn=record.id, limit=_MOST)

@@ -21,6 +21,7 @@ from carrier_core.outcomes import Answer, Approval
 from carrier_core.prompts import ActionCall, Completion, Json
 from carrier_core.provenance import OPERATOR
 from carrier_core.records import decode, encode
+from carrier_core.why import unread
 
 _OPERATOR = Entity(OPERATOR, OPERATOR, OPERATOR)
 _LISTED = "`carrierd approvals` lists what waits."
@@ -73,8 +74,11 @@ async def listed(store: Store, agent: str, now: float) -> dict[str, Json]:
 async def meant(store: Store, key: str, value: str, now: float) -> Asked:
     """The question with this code or id, that ``value`` answers. CarrierError where there is none, or it cannot be answered so;
     its exit code is 64 where it is not said well which or what."""
+    key = key.strip()
+    if not key:
+        raise wrong("The code is empty: say which question is answered.", _LISTED)
     waiting = await asked(store)
-    fits = [each for each in waiting if key and each.id.startswith(key.casefold())]
+    fits = [each for each in waiting if each.id.startswith(key.casefold())]
     if len(fits) > 1:
         raise several(f"question {key}", [each.id for each in fits])
     if not fits:
@@ -90,10 +94,10 @@ async def meant(store: Store, key: str, value: str, now: float) -> Asked:
             f"The time for an answer to {found.code} is over: nothing is done.",
             remedy="Ask the agent again; it asks anew.",
         )
-    earlier = await _given(store, found)
-    if earlier:
+    earlier = await unread(store, found.parking, found.id)
+    if earlier is not None:
         raise CarrierError(
-            f"{found.code} was answered already: {earlier}. That counts as soon as the daemon runs.",
+            f"{found.code} was answered already: {earlier.value}. That counts as soon as the daemon runs.",
             remedy="Start it: carrierd run.",
         )
     return found
@@ -142,13 +146,6 @@ def _answer(opened: OpenTurn, parking: Parking, room: Room, value: str, reason: 
     )
 
 
-async def _given(store: Store, found: Asked) -> str:
-    """What the operator has answered that nobody has taken yet; empty if nothing."""
-    rows = (await store.journal.work(found.parking.agent, found.parking.room)).rows
-    waiting = [decode(row.payload, Inbound) for row in rows]
-    return next((each.value for each in waiting if each.target == found.id and each.message.sender.id == OPERATOR), "")
-
-
 # --- as JSON -----------------------------------------------------------------------------------------------------------------
 
 
@@ -156,6 +153,7 @@ async def _place(store: Store, found: Asked, now: float) -> dict[str, Json]:
     parking = found.parking
     room = await store.memory.room(parking.room)
     person = _person(found.opened)
+    given = await unread(store, parking, found.id)
     return {
         "code": found.code,
         "id": found.id,
@@ -167,6 +165,7 @@ async def _place(store: Store, found: Asked, now: float) -> dict[str, Json]:
         "person_id": person.id,
         "until": parking.until,
         "left": round(max(0.0, parking.until - now), 3),
+        "answered": None if given is None else {"value": given.value, "by": given.person, "at": given.at},
     }
 
 

@@ -98,7 +98,10 @@ def test_every_command_has_help(carrierd, command):
     [
         ([], "say what to do: carrierd COMMAND, one of run, chat"),
         (["chekc"], "There is no command chekc. Did you mean check?"),
-        (["xyzzy"], "There is no command xyzzy. See carrierd --help."),
+        (
+            ["xyzzy"],
+            "There is no command xyzzy. See carrierd --help. A plugin that is not enabled may bring it: `carrierd plugins` lists them.",
+        ),
         (["--bogus"], "--bogus comes after the command"),
         (["--config", "x", "check"], "--config comes after the command: carrierd COMMAND --config"),
         (["check", "--bogus"], "unrecognized arguments: --bogus"),
@@ -195,6 +198,33 @@ def test_a_conversation_needs_a_client_for_the_terminal(carrierd, folder):
     assert "No enabled plugin brings a client for this terminal. Enable one in [plugins], or say one message" in err
 
 
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("/approve", "/approve takes a code here. `carrierd approvals` lists what waits."),
+        ("/refuse it all", "/refuse takes a code here. `carrierd approvals` lists what waits."),
+        ("/choose 0abcde tea", "/choose is for an open chat. Write: carrierd approvals choose 0abcde tea."),
+        ("/approvals", "/approvals is for an open chat. Write: carrierd approvals."),
+    ],
+)
+def test_a_command_of_the_open_chat_is_not_said_to_the_agent(carrierd, message, said):
+    code, out, err = carrierd("chat", "-m", message)
+    assert (code, out) == (64, "")
+    assert said in err
+
+
+def test_a_plugin_that_is_off_and_is_called_like_the_command_is_named(carrierd, folder):
+    (folder / "config" / "plugins").mkdir(exist_ok=True)
+    (folder / "config" / "plugins" / "carrier-greet.py").write_text("")
+    config = folder / "config" / "carrier.toml"
+    text = config.read_text()
+    config.write_text(text.replace("[plugins]", '[plugins]\ndisabled = ["carrier-greet"]'))
+    assert "[plugins]\ndisabled" in config.read_text()
+    code, _, err = carrierd("greet")
+    assert code == 64
+    assert "There is no command greet. carrier-greet may bring it, and is not enabled" in err
+
+
 # --- why --------------------------------------------------------------------------------------------------------------------
 
 
@@ -209,9 +239,10 @@ def test_the_json_of_why_has_its_documented_shape(carrierd, say):
     told = json.loads(carrierd("why", "--json")[1])
     assert {key: told[key] for key in said} == said
     assert set(told) - set(said) == {
-        "person", "client", "started", "steps", "ran", "parts", "memories", "forgotten",
+        "person", "client", "started", "waits", "asked", "steps", "ran", "parts", "memories", "forgotten",
     }  # fmt: skip
-    assert set(told["steps"][0]) == {"name", "at", "duration_ms", "value"}
+    assert set(told["steps"][0]) == {"name", "at", "duration_ms", "value", "told"}
+    assert (told["waits"], told["asked"]) == (None, [])
     assert set(told["ran"][0]) == {"step", "hook", "plugin", "duration_ms", "result", "contributed"}
     assert {"key", "role", "text", "memory", "provenance"} <= set(told["parts"][0])
     assert set(told["parts"][0]["provenance"]) == {"origins", "audience", "plugin", "hook"}
@@ -232,7 +263,7 @@ def test_an_unknown_turn_is_told(carrierd, say):
     say("hello")
     code, out, err = carrierd("why", "zzz")
     assert (code, out) == (70, "")
-    assert err == "carrierd: There is no turn zzz. `carrierd why last` shows the latest one.\n"
+    assert err == "carrierd: There is no turn zzz. `carrierd turns` lists them.\n"
 
 
 def test_why_before_anything_was_said_is_told(carrierd, folder):

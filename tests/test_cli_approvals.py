@@ -78,7 +78,7 @@ async def buy(turn, what: str, pence: int) -> str:
 @action(effect=Effect.WRITE, idempotent=True)
 async def offer(turn) -> str:
     """Let somebody choose."""
-    return await turn.choose("What do you want?", ("tea", "jam"), until=turn.now + 3600) or "nothing"
+    return await turn.choose("What do you want?", ("tea", "plum jam"), until=turn.now + 3600) or "nothing"
 
 
 @impl
@@ -237,18 +237,16 @@ def test_an_answer_in_the_chat_is_followed_by_the_reply(carrierd: Run, told: Tol
     assert (done["turn"], done["status"], done["question"]) == (question["turn"], "replied", None)
     assert done["reply"]["text"] == "Well: tea is yours"
     assert bought(folder) == ["tea 250"]
-    code, out, err = carrierd("chat", "-m", answer)
-    assert (code, out) == (70, "")
-    assert err == (
-        "carrierd: The message was not taken: no turn waits for it. `carrierd approvals` lists what waits for an answer.\n"
-    )
+    again = told("chat", "-m", answer)  # nothing is asked under that code any more: it is a message like any other
+    assert (again["turn"] != question["turn"], again["reply"]["text"]) == (True, f"You said {answer}")
     assert bought(folder) == ["tea 250"]
 
 
-def test_somebody_elses_answer_does_not_count(carrierd: Run, question: Any, folder: Path) -> None:
-    code, _, err = carrierd("chat", "--person", "bob", "-m", f"approve {question['question']['code']}")
-    assert (code, "bob may not answer it" in err) == (70, True)
-    assert bought(folder) == []
+def test_whoever_uses_the_command_line_answers_as_the_operator(told: Told, question: Any, folder: Path) -> None:
+    said = told("chat", "--person", "bob", "-m", f"approve {question['question']['code']}")
+    assert (said["turn"], said["status"], bought(folder)) == (question["turn"], "replied", ["tea 250"])
+    [asked] = told("why", question["turn"])["asked"]
+    assert (asked["answer"]["value"], asked["answer"]["by"]) == ("approve", "operator")
 
 
 # --- the list -------------------------------------------------------------------------------------------------------------
@@ -304,7 +302,9 @@ def test_what_is_approved_while_no_daemon_runs_is_done_when_one_does(
 ) -> None:
     code = question["question"]["code"]
     done = carrierd("approvals", "approve", code)
-    assert done == (0, f"{code} is answered: approve. Its turn goes on when its agent runs: carrierd run.\n", "")
+    look = f"What comes of it: carrierd turns {question['turn'][:12]}\n"
+    assert done == (0, f"{code} is answered: approve. Its turn goes on when its agent runs: carrierd run.\n{look}", "")
+    assert carrierd(*look.split()[-2:])[0] == 0
     assert bought(folder) == []
     ended, _, err = carrierd("approvals", "approve", code)
     assert (ended, f"{code} was answered already: approve." in err) == (70, True)
@@ -326,7 +326,7 @@ def test_a_daemon_takes_an_answer_at_once_and_once(carrierd: Run, told: Told, fo
         code = question["question"]["code"]
         assert carrierd("approvals", "approve", code[:4]) == (
             0,
-            f"{code} is answered: approve. Its turn goes on.\n",
+            f"{code} is answered: approve. Its turn goes on.\nWhat comes of it: carrierd turns {question['turn'][:12]}\n",
             "",
         )
         ended, _, err = carrierd("approvals", "approve", code)
@@ -363,19 +363,108 @@ def test_a_choice_is_listed_and_made(carrierd: Run, told: Told, folder: Path) ->
     with daemon():
         question = told("chat", "-m", "tea or jam?", code=75)
         [waiting] = told("approvals")["choices"]
-        assert (waiting["question"], waiting["options"]) == ("What do you want?", ["tea", "jam"])
+        assert (waiting["question"], waiting["options"]) == ("What do you want?", ["tea", "plum jam"])
         code = waiting["code"]
         assert code == question["question"]["code"]
         shown = carrierd("approvals")[1].splitlines()
-        assert shown[1:3] == ["  What do you want?", "  options: tea / jam"]
+        assert shown[1:3] == ["  What do you want?", "  options: tea | 'plum jam'"]
         assert shown[-1] == "Next: carrierd approvals choose CODE OPTION"
         ended, _, err = carrierd("approvals", "choose", code, "beer")
-        assert (ended, "beer is no answer to the choice" in err, "tea, jam" in err) == (64, True, True)
+        assert (ended, "beer is no answer to the choice" in err, "tea, plum jam" in err) == (64, True, True)
         ended, _, err = carrierd("approvals", "approve", code)
         assert (ended, f"carrierd approvals choose {code} OPTION" in err) == (64, True)
-        assert carrierd("approvals", "choose", code, "jam")[0] == 0
+        assert carrierd("approvals", "choose", code, "plum jam")[0] == 0
         assert over(question["turn"]) == "replied"
-    assert told("why", question["turn"])["reply"]["text"] == "So: jam"
+    assert told("why", question["turn"])["reply"]["text"] == "So: plum jam"
+
+
+def test_chat_shows_how_a_choice_is_made(carrierd: Run, told: Told) -> None:
+    code, _, err = carrierd("chat", "-m", "tea or jam?")
+    [waiting] = told("approvals")["choices"]
+    assert code == 75
+    assert f"carrierd approvals choose {waiting['code']} OPTION, one of: tea | 'plum jam'\n" in err
+
+
+def test_the_commands_of_an_open_chat_answer_with_a_message_too(
+    carrierd: Run, told: Told, question: Any, folder: Path
+) -> None:
+    answer = f"/approve {question['question']['code']}"
+    assert told("chat", "--room", "other", "-m", answer)["reply"]["text"] == "Well: tea is yours"
+    with daemon():
+        again = told("chat", "-m", "Please buy jam.", code=75)["question"]
+        assert "it was refused" in told("chat", "-m", f"/refuse {again['code']}")["reply"]["text"]
+        code, out, err = carrierd("chat", "-m", answer)
+    assert (code, out, "Nothing waits for an answer under" in err) == (70, "", True)
+    assert bought(folder) == ["tea 250"]
+
+
+# --- what is answered while no daemon runs, and why -------------------------------------------------------------------------
+
+
+def test_what_is_answered_and_not_taken_up_yet_is_listed_so(carrierd: Run, told: Told, question: Any) -> None:
+    assert told("approvals")["approvals"][0]["answered"] is None
+    carrierd("approvals", "refuse", question["question"]["code"], "--reason", "Too dear.")
+    [waiting] = told("approvals")["approvals"]
+    assert {key: waiting["answered"][key] for key in ("value", "by")} == {"value": "refuse", "by": "operator"}
+    _, out, _ = carrierd("approvals")
+    assert "  answered: refuse, by the operator, 20" in out
+    assert "; it goes on when its agent runs\n" in out
+    assert "Next: " not in out
+    _, out, _ = carrierd("why")
+    assert "answered: refuse, by the operator, 20" in out
+    assert "; it goes on when its agent runs (carrierd run): Too dear.\n" in out
+    with daemon():
+        assert over(question["turn"]) == "replied"
+    assert told("approvals")["approvals"] == []
+
+
+def test_an_empty_code_is_wrong_usage(carrierd: Run, question: Any) -> None:
+    for code in ("", " "):
+        ended, out, err = carrierd("approvals", "approve", code)
+        assert (ended, out) == (64, "")
+        assert (
+            err
+            == "carrierd: The code is empty: say which question is answered. `carrierd approvals` lists what waits.\n"
+        )
+
+
+def test_why_of_a_turn_that_waits_shows_what_is_recorded_and_who_may_answer(
+    carrierd: Run, told: Told, question: Any
+) -> None:
+    why = told("why")
+    step = f"act/1/0/approval/{question['question']['id']}"
+    assert (why["waits"]["step"], why["waits"]["until"]) == (step, question["question"]["until"])
+    [asked] = why["asked"]
+    assert (asked["kind"], asked["what"], asked["waits"], asked["answer"]) == (
+        "approval", 'buy(what="tea", pence=250)', True, None,
+    )  # fmt: skip
+    assert (asked["code"], asked["approver"], asked["person"]) == (question["question"]["code"], "person", "ana")
+    steps = {each["name"]: each["told"] for each in why["steps"]}
+    assert list(steps) == ["decide", "compose/1", "generate/1", "act/1/0/approval"]
+    assert "+buy()" in steps["generate/1"]
+    assert [part["text"] for part in why["parts"]] == ["Please buy tea."]
+    _, out, _ = carrierd("why")
+    assert "What it asked, and waits for:\n" in out
+    assert "may be approved by ana, an admin, an owner or the operator\n" in out
+    assert "What ran so far" in out
+    assert "  act/1/0/approval " in out
+    assert "Please buy tea." in out
+
+
+@pytest.mark.parametrize("value", ["approve", "refuse"])
+def test_why_of_a_turn_that_went_on_shows_who_answered_what(carrierd: Run, told: Told, value: str) -> None:
+    with daemon():
+        question = told("chat", "-m", "Please buy tea.", code=75)
+        told("approvals", value, question["question"]["code"])
+        assert over(question["turn"]) == "replied"
+        why = told("why", question["turn"])
+    [asked] = why["asked"]
+    assert (why["waits"], asked["waits"]) == (None, False)
+    assert {key: asked["answer"][key] for key in ("value", "by", "by_id", "expired", "taken")} == {
+        "value": value, "by": "operator", "by_id": "operator", "expired": False, "taken": True,
+    }  # fmt: skip
+    assert asked["answer"]["at"] > why["started"]
+    assert f"answered: {value}, by the operator, 20" in carrierd("why", question["turn"])[1]
 
 
 # --- what goes wrong ------------------------------------------------------------------------------------------------------
@@ -388,6 +477,7 @@ def test_a_choice_is_listed_and_made(carrierd: Run, told: Told, folder: Path) ->
         (["approvals", "refuse"], "the following arguments are required: code"),
         (["approvals", "choose", "abc"], "the following arguments are required: option"),
         (["approvals", "allow", "abc"], "invalid choice: 'allow'"),
+        (["approvals", "choose", "abc", " ", "--reason", "x"], "unrecognized arguments: --reason x"),
         (["approvals", "approve", "abc", "--reason", "because"], "unrecognized arguments: --reason because"),
     ],
 )
@@ -421,11 +511,13 @@ def test_an_unknown_code_is_told_with_the_remedy(carrierd: Run) -> None:
 class Chat:
     """``carrierd chat`` on a terminal of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = 60.0) -> None:
+        self.code = 0
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 200, 0, 0))
         environment = {**os.environ, "TERM": "xterm-256color", "NO_COLOR": "1", "PROMPT_TOOLKIT_NO_CPR": "1"}
-        command = [*PROGRAM, "chat"]
+        patient = f"import carrier_core.cli.lasting as lasting; lasting.PATIENCE = {patience}; "
+        command = [*PROGRAM[:2], patient + PROGRAM[2], "chat"]
         self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment)
         os.close(slave)
         self.seen = ""
@@ -442,6 +534,11 @@ class Chat:
     def types(self, keys: str) -> None:
         os.write(self.master, keys.encode())
 
+    def ends(self, code: int) -> None:
+        """Wait until it ends of itself, with this exit code."""
+        self.code = code
+        assert self.process.wait(30) == code
+
     def __enter__(self) -> "Chat":
         self.sees("/help shows the commands")
         self.sees("ana ")  # a question that was being delivered is shown at once, and then the prompt takes an answer
@@ -454,7 +551,7 @@ class Chat:
         elif self.process.poll() is None:
             self.types("\x04")
         try:
-            assert self.process.wait(30) in (0, -signal.SIGKILL)
+            assert self.process.wait(30) in (self.code, -signal.SIGKILL)
         finally:
             os.close(self.master)
 
@@ -556,6 +653,123 @@ def test_the_reply_to_a_chat_that_was_closed_waits_until_it_is_opened_again(told
         assert told("chat", "-m", "How are you?")["reply"]["text"] == "You said How are you?"
         assert told("turns", waiting["turn"])["sending"] == {"sent": 1, "waiting": 1}
         assert chat("hello\n") == ["Well: jam is yours", "You said hello"]
+
+
+def test_an_open_chat_goes_on_when_the_daemon_is_restarted(folder: Path) -> None:
+    with daemon() as first, Chat() as chat:
+        chat.types("hello\r")
+        chat.sees("robin › You said hello\n")
+        chat.sees("ana ›")
+        first.kill()
+        chat.sees("The daemon stopped. Waiting for it")
+        chat.types("and again\r")
+        with daemon():
+            chat.sees("The daemon is there again.")
+            chat.sees("robin › You said and again\n")
+            chat.sees("ana ›")
+
+
+def test_what_is_approved_elsewhere_after_a_restart_is_shown_in_the_chat_that_was_open(
+    told: Told, folder: Path
+) -> None:
+    with daemon() as first, Chat() as chat:
+        chat.types("Please buy tea.\r")
+        chat.sees("ana [y/n] ›")
+        first.end(signal.SIGTERM, 0)
+        chat.sees("The daemon stopped.")
+        with daemon():
+            chat.sees("The daemon is there again.")
+            [waiting] = told("approvals")["approvals"]
+            assert told("approvals", "approve", waiting["code"])["taken"]
+            chat.sees("robin › Well: tea is yours\n")
+    assert bought(folder) == ["tea 250"]
+
+
+NAPPING = '''\
+"""An action that goes on until a file is there, and may be done again."""
+
+from pathlib import Path
+
+import anyio
+
+from carrier_core import Effect, action, impl
+
+
+@action(effect=Effect.WRITE, idempotent=True)
+async def nap(turn) -> str:
+    """Sleep."""
+    Path("asleep").touch()
+    while not Path("wake").exists():
+        await anyio.sleep(0.01)
+    return "awake"
+
+
+@impl
+def register_actions():
+    return [nap]
+'''
+
+NAP = """
+[[rules]]
+contains = "sleep"
+  [[rules.steps]]
+  calls = [{ name = "nap" }]
+  [[rules.steps]]
+  text = "Now: {{ result }}"
+"""
+
+
+def test_a_turn_that_runs_is_explained_and_an_open_chat_gets_its_reply_after_a_kill(
+    carrierd: Run, told: Told, folder: Path
+) -> None:
+    (folder / "config" / "plugins" / "napping.py").write_text(NAPPING)
+    rules = folder / "config" / "rules.toml"
+    rules.write_text(rules.read_text().replace("[[rules]]", f"{NAP.strip()}\n\n[[rules]]", 1))
+    with daemon() as first, Chat() as chat:
+        chat.types("Please sleep.\r")
+        chat.sees("robin is thinking")
+        while not (folder / "asleep").exists():
+            assert first.process.poll() is None
+        why = told("why")
+        assert (why["status"], why["waits"], why["ran"]) == ("running", None, [])
+        assert [step["name"] for step in why["steps"]] == ["decide", "compose/1", "generate/1"]
+        assert [part["text"] for part in why["parts"]] == ["Please sleep."]
+        assert "What ran so far" in carrierd("why")[1]
+        first.kill()
+        chat.sees("The daemon stopped.")
+        (folder / "wake").touch()
+        with daemon():
+            chat.sees("robin › Now: awake\n")
+            chat.sees("ana ›")
+
+
+def test_a_script_ends_where_the_daemon_does_not_come_back(folder: Path) -> None:
+    patient = "import carrier_core.cli.lasting as lasting; lasting.PATIENCE = 0.5; "
+    with daemon() as first:
+        chat = subprocess.Popen(
+            [*PROGRAM[:2], patient + PROGRAM[2], "chat"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert chat.stdin is not None
+        assert chat.stdout is not None
+        chat.stdin.write("hello\n")
+        chat.stdin.flush()
+        assert chat.stdout.readline() == "You said hello\n"
+        first.kill()
+        assert chat.stderr is not None
+        err = chat.stderr.read()  # until it ends of itself: its input is still open
+        chat.communicate(timeout=30)
+    assert chat.returncode == 69
+    assert "carrierd: The daemon stopped, and did not come back in" in err
+    assert "Traceback" not in err
+
+
+def test_an_open_chat_ends_where_the_daemon_does_not_come_back() -> None:
+    with daemon() as first, Chat(patience=0.5) as chat:
+        first.kill()
+        chat.sees("carrierd: The daemon stopped, and did not come back in")
+        chat.sees("Start it again")
+        chat.ends(69)
 
 
 # --- kill -9 --------------------------------------------------------------------------------------------------------------

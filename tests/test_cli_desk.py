@@ -197,7 +197,7 @@ def test_no_turn_is_no_failure_but_an_unknown_one_is(carrierd: Run) -> None:
     assert carrierd("turns", "--status", "failed") == (0, "There is no turn.\n", "")
     assert carrierd("turns", "--status", "failed", "--json") == (0, "[]\n", "")
     code, _, err = carrierd("turns", "nowhere")
-    assert (code, err.split(",")[0]) == (70, "carrierd: There is no turn nowhere")
+    assert (code, err) == (70, "carrierd: There is no turn nowhere. `carrierd turns` lists them.\n")
     code, _, err = carrierd("turns", "--status", "fialed")
     assert (code, err.split(".")[0]) == (64, "carrierd: There is no status fialed")
 
@@ -251,6 +251,10 @@ def test_schedules_are_made_listed_and_cancelled(carrierd: Run, told: Callable[.
         [each["id"][:12], each["agent"], each["room"]] for each in listed
     ]
     assert [each["text"] for each in told("schedule", "list", "--agent", "robin")] == ["sing"]
+    assert [each["text"] for each in told("schedule", "--agent", "robin")] == ["sing"]
+    given = ("--config", "config/carrier.toml", "--state", os.environ["STATE_DIRECTORY"])
+    for words in ((), ("list",)):
+        assert told("schedule", *given, *words) == told("schedule", *words, *given) == listed
     key = made["id"][:12]
     assert carrierd("schedule", "cancel", key) == (0, f"{key} is cancelled.\n", "")
     code, _, err = carrierd("schedule", "cancel", key)

@@ -116,8 +116,13 @@ async def test_a_turn_is_shown_with_where_it_stands(desk: Desk) -> None:
 
 
 async def test_a_turn_that_is_not_there_is_told(desk: Desk, tmp_path: Path) -> None:
-    assert "There is no turn zzz" in (await refusal(desk.show("zzz"))).message
+    assert (await refusal(desk.show("zzz"))).message == "There is no turn zzz."
     assert "There has been no turn yet" in (await refusal(Desk(InMemoryStore()).show("last"))).message
+
+
+async def test_a_beginning_that_several_turns_have_is_told_so(desk: Desk) -> None:
+    error = await refusal(desk.show(""))
+    assert (error.message.endswith(" turns begin with ."), error.exit_code) == (True, 64)
 
 
 # --- what waits for a person --------------------------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ async def test_an_approval_is_shown_with_all_that_counts():
                     "person_id": it.client.person("Ana").id,
                     "until": it.question.until,
                     "left": HOUR,
+                    "answered": None,
                     "action": "buy",
                     "arguments": {"what": "tea", "pence": 250},
                     "call": 'buy(what="tea", pence=250)',
@@ -101,11 +102,11 @@ async def test_an_answer_is_taken_at_once_where_the_agent_runs():
         assert it.shop.bought == [("tea", 250)]
 
 
-@pytest.mark.parametrize("key", ["zzz", "", "approve"])
-async def test_what_nobody_asked_is_told(key):
+@pytest.mark.parametrize(("key", "code"), [("zzz", 70), ("", 64), (" ", 64), ("approve", 70)])
+async def test_what_nobody_asked_is_told(key, code):
     async with asked() as it:
         error = await refusal(desk_of(it).decide(key, "approve"))
-        assert (error.exit_code, error.remedy) == (70, "`carrierd approvals` lists what waits.")
+        assert (error.exit_code, error.remedy) == (code, "`carrierd approvals` lists what waits.")
         assert await it.status() == "parked"
 
 

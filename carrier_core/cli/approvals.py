@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from typing import TYPE_CHECKING, cast
 
 from carrier_core.cli import desk, place
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 Told = dict[str, "Json"]
 
+_SHORT = 12  # characters of a turn's id
 _CODE = "the code that `approvals` shows, or the beginning of the id"
 _MAY = {
     "person": "{person}, an admin, an owner or the operator",
@@ -81,17 +83,45 @@ def lines(told: Told) -> list[str]:
     approvals, choices = cast("list[Told]", told["approvals"]), cast("list[Told]", told["choices"])
     shown: list[str] = []
     for each in approvals:
-        may = _MAY.get(str(each["approver"]), str(each["approver"])).format(person=each["person"])
+        may = may_approve(str(each["approver"]), str(each["person"]))
         why = [f"why: {each['reason']}"] if each["reason"] else []
-        shown += [*_head(each), *map(_line, [str(each["call"]), *why, f"who may approve it: {may}", _until(each)]), ""]
+        shown += [
+            *_head(each),
+            *map(_line, [str(each["call"]), *why, f"who may approve it: {may}", *_stands(each)]),
+            "",
+        ]
     for each in choices:
-        options = " / ".join(map(str, cast("list[Json]", each["options"])))
-        shown += [*_head(each), *map(_line, [str(each["question"]), f"options: {options}", _until(each)]), ""]
-    if approvals:
+        options = f"options: {quoted(cast('list[str]', each['options']))}"
+        shown += [*_head(each), *map(_line, [str(each["question"]), options, *_stands(each)]), ""]
+    if any(not each["answered"] for each in approvals):
         shown.append("Next: carrierd approvals approve CODE, or: carrierd approvals refuse CODE")
-    if choices:
+    if any(not each["answered"] for each in choices):
         shown.append("Next: carrierd approvals choose CODE OPTION")
+    if any(each["answered"] for each in approvals + choices):
+        shown.append("What is answered goes on when its agent runs: carrierd run")
     return shown or ["Nothing waits for an answer."]
+
+
+def quoted(options: list[str]) -> str:
+    """The options of a choice, each as a shell takes it: it shows where one ends, and can be pasted."""
+    return " | ".join(map(shlex.quote, options))
+
+
+def may_approve(approver: str, person: str) -> str:
+    """Who may approve, in words."""
+    return _MAY.get(approver, approver).format(person=person)
+
+
+def _stands(each: Told) -> list[str]:
+    """Until when it waits; and what was answered, where nobody has taken that up yet."""
+    answered = cast("Told | None", each["answered"])
+    if not answered:
+        return [_until(each)]
+    when = desk.moment(cast("float", answered["at"]))
+    return [
+        _until(each),
+        f"answered: {answered['value']}, by the {answered['by']}, {when}; it goes on when its agent runs",
+    ]
 
 
 def _head(each: Told) -> list[str]:
@@ -120,4 +150,5 @@ def _span(seconds: float) -> str:
 
 def _decided(told: Told) -> str:
     goes_on = "Its turn goes on." if told["taken"] else "Its turn goes on when its agent runs: carrierd run."
-    return visible(f"{told['code']} is answered: {told['value']}. {goes_on}")
+    look = f"What comes of it: carrierd turns {str(told['turn'])[:_SHORT]}"
+    return visible(f"{told['code']} is answered: {told['value']}. {goes_on}") + f"\n{look}"

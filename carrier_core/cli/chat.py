@@ -14,6 +14,7 @@ from carrier_core.cli.text import visible
 from carrier_core.errors import CarrierError, ConfigError, single
 
 if TYPE_CHECKING:
+    from carrier_core.host import Host
     from carrier_core.plugins import Plugins
     from carrier_core.prompts import Json
     from carrier_core.settings import Config
@@ -53,10 +54,37 @@ def act(args: argparse.Namespace) -> int:
         return anyio.run(_say, args, state)
 
 
-def _usage(message: str) -> CarrierError:
-    error = CarrierError(message)
+def _usage(message: str, remedy: str = "") -> CarrierError:
+    error = CarrierError(message, remedy=remedy)
     error.exit_code = 64
     return error
+
+
+def _answer_in(message: str) -> tuple[str, str]:
+    """The answer and the code of a command of the open chat, ``/approve CODE``; two empty texts where it is none. CarrierError (64)
+    for one that cannot be given with ``-m``."""
+    word, _, rest = message.strip().partition(" ")
+    if word in ("/choose", "/approvals"):
+        what = (
+            f"carrierd approvals choose {rest.strip() or 'CODE OPTION'}" if word == "/choose" else "carrierd approvals"
+        )
+        raise _usage(f"{word} is for an open chat.", f"Write: {what}.")
+    if word not in ("/approve", "/refuse"):
+        return "", ""
+    if len(rest.split()) != 1:
+        raise _usage(f"{word} takes a code here.", "`carrierd approvals` lists what waits.")
+    return word[1:], rest.strip()
+
+
+async def _ask(host: Host, words: dict[str, str], answer: tuple[str, str]) -> dict[str, Json]:
+    """Say it, or answer what waits, to a host of our own; what came of it."""
+    from carrier_core.desk import Desk
+
+    if not answer[0]:
+        return await host.ask(**words)
+    desk = Desk(host.store, tuple(host.agents), host=host, clock=host.clock)
+    decided = await desk.decide(answer[1], answer[0])
+    return await host.wait(str(decided["turn"]))
 
 
 async def _say(args: argparse.Namespace, state: Path) -> int:
@@ -65,17 +93,22 @@ async def _say(args: argparse.Namespace, state: Path) -> int:
     from carrier_core.control import connect
 
     words = {"agent": args.agent, "room": args.room, "person": args.person, "text": args.message}
+    answer = _answer_in(args.message)
     remote = await connect(state)
     if remote is not None:
         async with anyio.create_task_group() as group:
             group.start_soon(remote.read)
-            result = cast("dict[str, Json]", await remote.request("ask", **words))
+            if answer[0]:
+                decided = cast("dict[str, Json]", await remote.request("decide", key=answer[1], value=answer[0]))
+                result = await remote.wait(str(decided["turn"]))
+            else:
+                result = cast("dict[str, Json]", await remote.request("ask", **words))
             group.cancel_scope.cancel()
     else:
         from carrier_core.host import Host
 
         async with Host(_ready(args), state, clients="none").running() as host:
-            result = await host.ask(**words)
+            result = await _ask(host, words, answer)
     if args.json:
         print(json.dumps(result, ensure_ascii=False))
     else:
@@ -93,8 +126,19 @@ def _show(result: dict[str, Json]) -> None:
         print("\n".join(map(visible, text.split("\n"))) if sys.stdout.isatty() else text)
     if result.get("reason"):
         print(f"carrierd: {result['status']}: {visible(str(result['reason']))}", file=sys.stderr)
-    if isinstance(result.get("question"), dict):
-        print("carrierd: It waits for an answer. `carrierd approvals` says more, and takes one.", file=sys.stderr)
+    asked = result.get("question")
+    if isinstance(asked, dict):
+        print(f"carrierd: {visible(_how(asked))}", file=sys.stderr)
+
+
+def _how(asked: dict[str, Json]) -> str:
+    """How a question is answered."""
+    from carrier_core.cli.approvals import quoted
+
+    options = cast("list[str]", asked["options"])
+    if options == ["approve", "refuse"]:
+        return "It waits for an answer. `carrierd approvals` says more, and takes one."
+    return f"It waits for a choice: carrierd approvals choose {asked['code']} OPTION, one of: {quoted(options)}"
 
 
 def _ready(args: argparse.Namespace) -> Config:
@@ -120,10 +164,13 @@ async def _converse(args: argparse.Namespace, state: Path) -> int:
     client = _interactive(config, plugins)
     remote = await connect(state)
     if remote is not None:
+        from carrier_core.cli.lasting import Lasting
+
+        lasting = Lasting(state, client, remote)
         async with anyio.create_task_group() as group:
-            group.start_soon(remote.read)
-            await remote.attach(client)
-            await _talk(client, remote, args)
+            group.start_soon(lasting.keep)
+            await lasting.joined()
+            await _talk(client, lasting, args)
             group.cancel_scope.cancel()
     else:
         from carrier_core.clients import ClientView

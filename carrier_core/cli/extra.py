@@ -22,10 +22,10 @@ def run(name: str, argv: list[str]) -> int:
     place.add_state(parser)
     ours = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     place.add_config(ours)
-    commands, why = _commands(ours.parse_known_args(argv)[0])
+    commands, off, why = _commands(ours.parse_known_args(argv)[0])
     entry = commands.get(name)
     if entry is None:
-        raise _unknown(name, (*COMMANDS, *commands), why)
+        raise _unknown(name, (*COMMANDS, *commands), off, why)
     command = entry.thing
     assert isinstance(command, Command)
     parser.description = command.help
@@ -39,20 +39,28 @@ def run(name: str, argv: list[str]) -> int:
         raise PluginError(problem, plugin=entry.plugin, remedy="Report it to the plugin's author.") from error
 
 
-def _commands(args: argparse.Namespace) -> tuple[dict[str, Registered], str]:
-    """The plugins' commands, or why there are none but the core's."""
+def _commands(args: argparse.Namespace) -> tuple[dict[str, Registered], list[str], str]:
+    """The plugins' commands and the plugins that are off, or why there are none but the core's."""
     try:
-        return load_plugins(place.read_config(args)).things[Command], ""
+        plugins = load_plugins(place.read_config(args))
     except CarrierError as error:
-        return {}, str(error)
+        return {}, [], str(error)
+    return plugins.things[Command], [name for name, found in plugins.found.items() if found.state == "off"], ""
 
 
-def _unknown(name: str, known: tuple[str, ...], why: str) -> CarrierError:
+def _unknown(name: str, known: tuple[str, ...], off: list[str], why: str) -> CarrierError:
     near = get_close_matches(name, known, 1)
-    if near:
+    likely = [plugin for plugin in off if name in plugin.split("-")]
+    if likely:
+        remedy = (
+            f"{' or '.join(likely)} may bring it, and is not enabled: see `carrierd plugins`, and [plugins] enabled."
+        )
+    elif near:
         remedy = f"Did you mean {near[0]}?"
     elif why:
         remedy = f"See carrierd --help. The plugins could not be asked for theirs: {why}"
+    elif off:
+        remedy = "See carrierd --help. A plugin that is not enabled may bring it: `carrierd plugins` lists them."
     else:
         remedy = "See carrierd --help."
     error = CarrierError(f"There is no command {name}.", remedy=remedy)

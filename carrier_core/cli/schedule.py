@@ -19,16 +19,22 @@ Told = dict[str, "Json"]
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments. Without a word it lists."""
+    parser.add_argument("--agent", default="", help="only of this agent")
     actions = parser.add_subparsers(dest="what", metavar="WHAT")
-    listing = actions.add_parser("list", help="the schedules, the next one first (also without a word)")
-    add = actions.add_parser("add", help="have an agent told something at its times")
-    cancel = actions.add_parser("cancel", help="remove a schedule")
-    listing.add_argument("--agent", default="", help="only of this agent")
+
+    def word(name: str, told: str) -> argparse.ArgumentParser:
+        # What is not given here stays as it was given before the word.
+        return actions.add_parser(name, help=told, argument_default=argparse.SUPPRESS)
+
+    listing = word("list", "the schedules, the next one first (also without a word)")
+    add = word("add", "have an agent told something at its times")
+    cancel = word("cancel", "remove a schedule")
+    listing.add_argument("--agent", help="only of this agent")
     add.add_argument(
         "when", help='"at 2026-12-24T18:00", "every 1h30m" (or seconds; at least one), or "cron 0 9 * * 1-5"'
     )
     add.add_argument("text", help="what the agent is told, as if the person had said it")
-    add.add_argument("--agent", default="", help="whom to tell (else the first of the configuration)")
+    add.add_argument("--agent", help="whom to tell (else the first of the configuration)")
     add.add_argument("--room", default="main", help="the room, by its name or id; else one of the command line is made")
     add.add_argument(
         "--zone", default="UTC", help="the time zone of at and cron, such as Europe/Lisbon (default: %(default)s)"
@@ -44,11 +50,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--person", dest="who", metavar="NAME", default="", help="who says it (else the only one in the room)"
     )
     cancel.add_argument("id", help="the id that `schedule list` shows, or its beginning")
-    for each in (listing, add, cancel):
+    for each in (parser, listing, add, cancel):
         place.add_config(each)
         place.add_state(each)
         place.add_json(each)
-    parser.set_defaults(act=act, what="list", config=None, state=None, json=False, agent="")
+    parser.set_defaults(act=act, what="list")
 
 
 def act(args: argparse.Namespace) -> int:

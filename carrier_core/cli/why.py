@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from carrier_core.cli import place
+from carrier_core.cli import desk, place
 from carrier_core.errors import single
 
 if TYPE_CHECKING:
@@ -66,14 +66,10 @@ def lines(record: dict[str, Json]) -> list[str]:
         f"{record['status']} in {record['duration_ms']} ms, {usage['calls']} model calls, "
         f"{usage['input']} tokens in, {usage['output']} out{_cost(usage)}"
         + (f": {visible(str(record['reason']))}" if record["reason"] else ""),
+        *_asked(record),
         *_models(record),
         "",
-        "What ran:",
-    ]
-    shown += [
-        f"  {ran['step']:<14} {ran['hook']:<22} {ran['plugin']:<26} {float(ran['duration_ms']):>9.3f} ms  "
-        f"{ran['result']:<9} {visible(ran['contributed'])[:90]}"
-        for ran in cast("list[dict[str, str]]", record["ran"])
+        *_ran(record),
     ]
     shown += ["", "What the model was shown:"]
     for part in cast("list[dict[str, Json]]", record["parts"]):
@@ -85,6 +81,84 @@ def lines(record: dict[str, Json]) -> list[str]:
     shown += ["", f"Memories used: {len(memories)}"]
     shown += [f"  {memory['id']}  {visible(str(memory['text']))[:100]}" for memory in memories]
     return shown
+
+
+def _ran(record: dict[str, Json]) -> list[str]:
+    """What ran; of a turn that has not ended, the steps that are recorded, which is all that is known of it."""
+    from carrier_core.cli.text import visible
+
+    ran = cast("list[dict[str, str]]", record["ran"])
+    if ran or record["status"] not in ("running", "parked"):
+        return [
+            "What ran:",
+            *[
+                f"  {each['step']:<14} {each['hook']:<22} {each['plugin']:<26} {float(each['duration_ms']):>9.3f} ms  "
+                f"{each['result']:<9} {visible(each['contributed'])[:90]}"
+                for each in ran
+            ],
+        ]
+    steps = cast("list[dict[str, Any]]", record["steps"])
+    if not steps:
+        return ["What ran: no step is recorded yet."]
+    return [
+        "What ran so far (the steps that are recorded; when the turn has ended, this says what each plugin did):",
+        *[
+            f"  {_cut(step['name'], 22):<22} {desk.moment(step['at'])} {step['duration_ms']:>9.3f} ms  {visible(step['told'])[:90]}"
+            for step in steps
+        ],
+    ]
+
+
+def _asked(record: dict[str, Json]) -> list[str]:
+    """What the turn waits for, and what it has asked: who may answer, or who did."""
+    from carrier_core.cli.text import visible
+
+    asked = cast("list[dict[str, Any]]", record["asked"])
+    waits = cast("dict[str, Any] | None", record["waits"])
+    shown: list[str] = []
+    if waits is not None and not any(each["waits"] for each in asked):
+        shown.append(
+            f"  {visible(waits['reason'])}: until {desk.moment(waits['until'])}. carrierd turns approve {record['turn']}"
+        )
+    for each in asked:
+        reason = f" ({each['reason']})" if each["reason"] else ""
+        shown.append(f"  {each['code']}  {each['kind']} of {visible(each['what'])}{visible(reason)}")
+        shown += [f"{'':10}{line}" for line in (_answered(each) if each["answer"] else _open(each))]
+    return ["", "What it asked, and waits for:" if waits is not None else "What it asked:", *shown] if shown else []
+
+
+def _open(asked: dict[str, Any]) -> list[str]:
+    """Of a question without an answer: who may answer until when, and how."""
+    from carrier_core.cli.approvals import may_approve, quoted
+    from carrier_core.cli.text import visible
+
+    if not asked["waits"]:
+        return ["was not answered"]
+    until = f"waits until {desk.moment(asked['until'])}"
+    if asked["kind"] == "approval":
+        may = visible(may_approve(asked["approver"], asked["person"]))
+        return [f"{until}; may be approved by {may}", f"carrierd approvals approve {asked['code']}, or: refuse"]
+    return [
+        f"{until}; options: {visible(quoted(asked['options']))}",
+        f"carrierd approvals choose {asked['code']} OPTION",
+    ]
+
+
+def _answered(asked: dict[str, Any]) -> list[str]:
+    """Who answered what and when."""
+    from carrier_core.cli.text import visible
+
+    answer = asked["answer"]
+    if answer["expired"]:
+        return [f"nobody answered until {desk.moment(asked['until'])}"]
+    by = "the operator" if answer["by_id"] == "operator" else visible(answer["by"])
+    text = f": {visible(answer['text'])}" if answer["text"] and answer["by_id"] == "operator" else ""
+    goes_on = "" if answer["taken"] else "; it goes on when its agent runs (carrierd run)"
+    return [f"answered: {visible(answer['value'])}, by {by}, {desk.moment(answer['at'])}{goes_on}{text}"]
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _models(record: dict[str, Json]) -> list[str]:

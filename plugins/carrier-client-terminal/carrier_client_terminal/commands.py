@@ -127,7 +127,8 @@ class Commands:
         if not option.strip():
             await self._face.note("Say what to choose: /choose CODE OPTION. /approvals lists what waits.")
             return
-        await self._answer(code, option.strip())
+        asked = self._conversation.questions.named(code)
+        await self._answer(code, asked.option(option.strip()) if asked is not None else option.strip())
 
     async def _answer(self, code: str, value: str) -> None:
         await self._face.follow(lambda: self._conversation.answer(code, value), "It does not count")

@@ -45,8 +45,13 @@ class Asked(NamedTuple):
         until = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.question.until))
         if self.is_approval:
             return f"It waits until {until}: /approve {self.code} or /refuse {self.code}"
-        options = " or ".join(visible_name(option) for option in self.question.options)
-        return f"It waits until {until}: /choose {self.code} {options}"
+        options = ", ".join(f'"{visible_name(option)}"' for option in self.question.options)
+        return f"It waits until {until}: /choose {self.code} OPTION, which is one of {options}"
+
+    def option(self, text: str) -> str:
+        """The option that a person wrote, who may have put it in quotation marks as it is shown."""
+        bare = text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
+        return bare if text not in self.question.options and bare in self.question.options else text
 
     @property
     def line(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from carrier_client_terminal.visible import visible
@@ -20,7 +21,9 @@ def explain(turn: Table) -> str:
     lines = [" · ".join(head)]
     lines += [f"reason: {outcome['reason']}"] if outcome.get("reason") else []
     lines += _usage(_table(outcome.get("usage")))
-    lines += _section("what ran", _ran(_tables(turn.get("ran"))))
+    lines += _section("asked", _asked(_tables(turn.get("asked"))))
+    ran = _tables(turn.get("ran"))
+    lines += _section("what ran", _ran(ran)) if ran else _section("recorded so far", _steps(_tables(turn.get("steps"))))
     lines += _section("memories used", _memories(turn.get("memories")))
     lines += _section("in the prompt", _parts(_tables(turn.get("parts"))))
     return visible("\n".join(lines))
@@ -87,19 +90,43 @@ def _usage(usage: Table) -> list[str]:
     return ["cost: " + ", ".join(told)] if told else []
 
 
+def _asked(asked: list[Table]) -> list[str]:
+    """Approvals and choices, with who answered what and when."""
+    lines: list[str] = []
+    for each in asked:
+        lines.append(f"{each.get('code')}  {each.get('kind')} of {_cut(str(each.get('what') or ''))}")
+        answer = _table(each.get("answer"))
+        if answer.get("expired"):
+            lines.append("  nobody answered in time")
+        elif answer:
+            lines.append(f"  {answer.get('value')}, by {answer.get('by')}, {_moment(answer.get('at'))}")
+        elif each.get("waits"):
+            lines.append(f"  waits until {_moment(each.get('until'))}")
+    return lines
+
+
+def _steps(steps: list[Table]) -> list[str]:
+    """What is recorded of a turn that has not ended."""
+    return [f"{each.get('name') or ''!s:22}  {_cut(str(each.get('told') or ''))}".rstrip() for each in steps]
+
+
+def _moment(at: Json) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at)) if isinstance(at, int | float) else ""
+
+
 def _ran(ran: list[Table]) -> list[str]:
     names = [[str(each.get(key) or "") for key in ("hook", "plugin")] + [_milliseconds(each)] for each in ran]
     widths = [max((len(row[column]) for row in names), default=0) for column in range(3)]
     lines: list[str] = []
     step = None
-    for each, (hook, plugin, time) in zip(ran, names, strict=True):
+    for each, (hook, plugin, spent) in zip(ran, names, strict=True):
         if each.get("step") != step:
             step = each.get("step")
             lines.append(str(step or "before the first step"))
         result, told = str(each.get("result") or ""), _cut(str(each.get("contributed") or ""))
         if result not in ("answered", "passed", ""):
             told = f"{result}: {told}" if told else result
-        lines.append(f"  {hook:{widths[0]}}  {plugin:{widths[1]}}  {time:>{widths[2]}}  {told}".rstrip())
+        lines.append(f"  {hook:{widths[0]}}  {plugin:{widths[1]}}  {spent:>{widths[2]}}  {told}".rstrip())
     return lines
 
 

@@ -109,7 +109,7 @@ async def test_an_option_is_chosen(script, capsys):
     assert out == "Tea or jam?\nSo I was told: plum jam\n"
     assert [each[::2] for each in answers(script.host)] == [(InboundKind.CHOICE, "plum jam")]
     err = capsys.readouterr().err
-    assert "/choose 0abcde tea or plum jam" in err
+    assert '/choose 0abcde OPTION, which is one of "tea", "plum jam"' in err
     assert "Say what to choose: /choose CODE OPTION." in err
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from carrier_client_terminal.questions import Asked
 from carrier_client_terminal.report import describe, explain
+from carrier_core import Question, Room
 
 
 def test_why_names_plugins_times_memories_and_where_text_came_from():
@@ -85,3 +87,35 @@ def test_status_is_readable_whatever_is_in_it():
         "ready    yes",
     ]
     assert describe({}) == "(nothing)"
+
+
+def test_why_of_a_turn_that_waits_tells_what_is_recorded_and_who_answered():
+    answer = {"value": "approve", "by": "operator", "at": 0.0, "expired": False}
+    told = explain(
+        {
+            "turn": "t1",
+            "agent": "tifa",
+            "status": "parked",
+            "asked": [
+                {"code": "0abcde", "kind": "approval", "what": "buy(tea)", "waits": False, "answer": answer},
+                {"code": "1abcde", "kind": "approval", "what": "buy(jam)", "answer": {"expired": True}},
+                {"code": "2abcde", "kind": "choice", "what": "Tea?", "waits": True, "until": 0.0, "answer": None},
+            ],
+            "ran": [],
+            "steps": [{"name": "decide", "told": ""}, {"name": "generate/1", "told": "+buy()"}],
+        }
+    )
+    lines = told.splitlines()
+    assert lines[:4] == ["t1 · tifa · parked", "", "asked", "  0abcde  approval of buy(tea)"]
+    assert lines[4].startswith("    approve, by operator, 19")
+    assert lines[5:7] == ["  1abcde  approval of buy(jam)", "    nobody answered in time"]
+    assert lines[8].startswith("    waits until 19")
+    assert lines[-3:] == ["recorded so far", "  decide", "  generate/1              +buy()"]
+
+
+def test_an_option_may_be_written_as_it_is_shown():
+    question = Question("0abcdef", ("tea", "plum jam"), 0.0)
+    asked = Asked(question, "t1", "tifa", Room.of("local", "r"), "What?")
+    assert [asked.option(text) for text in ('"plum jam"', "plum jam", "'tea'", '"x"')] == [
+        "plum jam", "plum jam", "tea", '"x"',
+    ]  # fmt: skip
