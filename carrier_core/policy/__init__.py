@@ -23,6 +23,6 @@ there, or be just that; or, where nothing in the prompt is from elsewhere, have 
 
 from carrier_core.policy.case import Case
 from carrier_core.policy.judgement import judge
-from carrier_core.policy.words import Words, plain
+from carrier_core.policy.words import Words, plain, visible
 
-__all__ = ["Case", "Words", "judge", "plain"]
+__all__ = ["Case", "Words", "judge", "plain", "visible"]

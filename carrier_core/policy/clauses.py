@@ -5,52 +5,60 @@ agent's name...), is neither negated nor under a condition nor quoted, and has b
 word of them stands there, in order, and each word that stands there is one of theirs. Words that carry no meaning of their own (articles,
 prepositions, auxiliaries) do not count, and the speaker may have become a third person: "remember that I don't eat fish" asks for
 ``remember(text="Ana does not eat fish.")``.
+
+Others write what is read here, so that the work is bounded: a message that is too long, or takes too long to be understood, asks for
+nothing, and a person is asked instead.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
+from carrier_core.policy.sentences import LONGEST, Message, Meter, TooMuch
+from carrier_core.policy.tokens import Token, Whose, tokens_of, written
 from carrier_core.policy.vocabulary import (
-    ADDRESSED,
     ARTICLES,
     ASKING,
-    BOUNDARY,
-    CLOSING,
     CONDITIONS,
-    FUNCTION,
     LEAD,
-    NOT,
-    OPENING,
-    OTHERS,
     PARTICLES,
     PLACING,
     QUESTIONS,
-    RELATION,
-    REPORT,
-    REPORTED,
-    RETRACTED,
     SAYING,
-    SPEAKER,
-    STOPS,
 )
 from carrier_core.policy.words import leaves_of
 from carrier_core.prompts import Json
 
-_TOKEN = re.compile(r"\S+")
+_MESSAGE = 2000  # words of a message
+_LEAVES = 40  # texts and numbers of a call
+_WORD = 50  # characters of a word; a longer one counts as several
+_LED = 20  # words before the verb
+_NONE: frozenset[str] = frozenset()
 
 
-class Token(NamedTuple):
-    """A word: as it is compared, what kind it is, whether a clause may begin with it, whether one ends with it, and whether it is
-    quoted. Kinds are word, function, relation, own (the speaker's name), I, he, you and not."""
+class _Leaf(NamedTuple):
+    """A text or number of a call, as words. A place is one that it goes to."""
 
-    text: str
-    kind: str
-    starts: bool
-    stop: str
-    quoted: bool
+    is_place: bool
+    tokens: tuple[Token, ...]
+
+
+class _Call(NamedTuple):
+    """What is looked for: the action's names in words, the arguments (equal ones once, with their numbers in ``all``), what the agent
+    is called."""
+
+    names: tuple[tuple[str, ...], ...]
+    leaves: tuple[_Leaf, ...]
+    all: tuple[int, ...]
+    agent: frozenset[str]
+
+    @property
+    def also(self) -> frozenset[str]:
+        """The words of the action's own name, which may stand in a clause that begins with a simile."""
+        return frozenset(self.names[0] if self.names else ())
 
 
 def asked(
@@ -61,35 +69,62 @@ def asked(
     places: Iterable[str] = (),
     speaker: str = "",
     agents: Iterable[str] = (),
+    meter: Meter | None = None,
 ) -> bool:
     """Whether one of the texts has a clause that asks for a call of one of these names (in words) with just these arguments."""
     own = frozenset(_words(speaker))
     agent = frozenset(word for name in agents for word in _words(name))
-    given: list[tuple[bool, list[Token]]] = []
-    for name, value in arguments.items():
-        leaves = list(leaves_of(value))
-        if not leaves or any(leaf is None for leaf in leaves):
+    given = _leaves(arguments, frozenset(places), own)
+    if given is None:
+        return False
+    leaves = tuple(dict.fromkeys(given))
+    call = _Call(tuple(names), leaves, tuple(sorted(leaves.index(each) for each in given)), agent)
+    meter, left = meter or Meter(), _MESSAGE
+    messages: list[Message] = []
+    for text in texts:
+        tokens = tokens_of(text, _NONE, left)
+        left -= len(tokens)
+        if left < 0:
             return False
-        given += [(name in tuple(places), _tokens(_written(leaf), own)) for leaf in leaves]
-    if any(not any(token.kind in ("word", "not") for token in tokens) for _, tokens in given):
+        messages.append(Message(tokens, meter))
+    if any(each.is_long for each in messages):
         return False
-    if any(is_place and not all(_is_name(token) for token in tokens) for is_place, tokens in given):
+    try:
+        return any(_asks(each, call) for each in messages)
+    except TooMuch:
         return False
-    known = tuple(names)
-    return any(_asks(_tokens(text, frozenset()), known, given, agent) for text in texts)
+
+
+def _leaves(arguments: Mapping[str, Json], places: frozenset[str], own: frozenset[str]) -> list[_Leaf] | None:
+    """The arguments as words; None where no message could ask for them."""
+    given: list[_Leaf] = []
+    for name, value in arguments.items():
+        found = list(islice(leaves_of(value), _LEAVES + 1))
+        if not found or any(leaf is None for leaf in found) or len(given) + len(found) > _LEAVES:
+            return None
+        for leaf in found:
+            tokens = tuple(tokens_of(written(leaf), own, LONGEST))
+            if len(tokens) > LONGEST or not any(token.kind in ("word", "not") for token in tokens):
+                return None
+            if name in places and not all(_is_name(token) for token in tokens):
+                return None
+            given.append(_Leaf(name in places, tokens))
+    return given
 
 
 def told(texts: Iterable[str], value: Json, *, speaker: str = "") -> bool:
     """Whether a value has no word but such as were said in these texts, in any order; the speaker's name may be added."""
     own = frozenset(_words(speaker))
-    said = [token for text in texts for token in _tokens(text, frozenset())]
-    leaves = list(leaves_of(value))
-    return all(
-        leaf is not None and any(_same(each, token) for each in said)
-        for leaf in leaves
-        for token in _tokens(_written(leaf), own)
-        if token.kind in ("word", "not")
-    )
+    said = {form for text in texts for token in tokens_of(text, _NONE, _MESSAGE) for form in _forms(token)}
+    left = _MESSAGE
+    for leaf in leaves_of(value):
+        tokens = tokens_of(written(leaf), own, _MESSAGE)
+        left -= len(tokens) + 1
+        if leaf is None or left < 0:
+            return False
+        if any(token.kind in ("word", "not") and said.isdisjoint(_forms(token)) for token in tokens):
+            return False
+    return True
 
 
 def alike(one: Json, other: Json) -> bool:
@@ -98,117 +133,97 @@ def alike(one: Json, other: Json) -> bool:
 
 
 def _weighty(value: Json) -> frozenset[str]:
-    tokens = [token for leaf in leaves_of(value) if leaf is not None for token in _tokens(_written(leaf), frozenset())]
+    texts = [written(leaf) for leaf in leaves_of(value) if leaf is not None]
+    tokens = [token for text in texts for token in tokens_of(text, _NONE, len(text))]
     return frozenset(_stem(token.text) for token in tokens if token.kind in ("word", "not"))
-
-
-def _asks(
-    tokens: list[Token],
-    names: tuple[tuple[str, ...], ...],
-    given: list[tuple[bool, list[Token]]],
-    agent: frozenset[str],
-) -> bool:
-    sentence, also = 0, frozenset(names[0] if names else ())
-    for place, token in enumerate(tokens):
-        if place and tokens[place - 1].stop:
-            sentence = place
-        if token.quoted or any(each.text in CONDITIONS for each in tokens[sentence:place]):
-            continue
-        start = place
-        while start > sentence and not tokens[start].starts:
-            start -= 1
-        if start > sentence and tokens[start - 1].text in SAYING:
-            continue  # "he said, send it"
-        end = next((each.stop for each in tokens[place:] if each.stop), "")
-        if end == "?" and not any(each.text in ASKING for each in tokens[start:place]):
-            continue  # "mute this room?" wants an answer
-        led = "".join(f"{'AGENT' if each.text in agent else each.text} " for each in tokens[start:place])
-        if not LEAD.fullmatch(led):
-            continue
-        for name in names:
-            if name and token.text == "_".join(name) and _covers(tokens, place, name, given, frozenset(name), also):
-                return True  # by the very name that the action has
-            if (
-                name
-                and _is_form(token.text, name[0])
-                and _covers(tokens, place, name, given, frozenset((name[0],)), also)
-            ):
-                return True
-            if (
-                name
-                and len(given) > 1
-                and token.kind == "word"
-                and not any(is_place for is_place, _ in given)
-                and _covers(tokens, place - 1, name, given, frozenset(), also)
-            ):
-                return True  # "post a joke every day": what is to be done goes before the word that says when
-    return False
-
-
-def _covers(
-    tokens: list[Token],
-    verb: int,
-    name: tuple[str, ...],
-    given: list[tuple[bool, list[Token]]],
-    found: frozenset[str],
-    also: frozenset[str],
-) -> bool:
-    """Whether the words behind the verb are those of the name and of the arguments, up to where a clause ends. Words of the
-    action's own name may stand there ``also``."""
-
-    def walk(place: int, named: frozenset[str], left: tuple[int, ...]) -> bool:
-        if not left and named.issuperset(name) and (place >= len(tokens) or _ends(tokens, place)):
-            return not _taken_back(tokens, place)
-        if place >= len(tokens):
-            return False
-        token = tokens[place]
-        for number in left:
-            is_place, wanted = given[number]
-            if is_place and (token.kind != "word" or not _is_placed(tokens, verb, place, name)):
-                continue
-            end = _matched(tokens, place, wanted)
-            met = {word for word in name if any(_is_form(each.text, word) for each in tokens[place:end])}
-            if end and walk(end, named | met, tuple(each for each in left if each != number)):
-                return True
-        words = {word for word in (*name, *also) if _is_form(token.text, word)}
-        if words and walk(place + 1, named | words, left):
-            return True
-        is_small = token.kind in _SMALL or (place == verb + 1 and token.text in PARTICLES)
-        return is_small and walk(place + 1, named, left)
-
-    return walk(verb + 1, found, tuple(range(len(given))))
 
 
 _SMALL = ("function", "relation", "I", "he", "you")
 
 
-_NEAR = 4  # words behind a clause in which somebody else may be named as whose it is
-
-
-def _taken_back(tokens: list[Token], place: int) -> bool:
-    """Whether what stands behind a clause takes it back, puts a condition, or says that somebody else said it: "..., says the page"."""
-    while place < len(tokens) and not tokens[place].starts and not tokens[place - 1].stop:
-        place += 1
-    rest = [each for each in tokens[place:] if not each.quoted]
-    if any(each.kind == "not" or each.text in RETRACTED for each in rest):
-        return True
-    if not rest or tokens[place - 1].stop:
-        return False
-    length = next((number for number, each in enumerate(rest, 1) if each.stop), len(rest))
-    same = rest[:length]
-    return any(each.text in CONDITIONS for each in same) or any(each.text in REPORTED for each in same[:_NEAR])
-
-
-def _ends(tokens: list[Token], place: int) -> bool:
-    """Whether what was asked for is over here: a sentence ended, or another clause begins."""
-    while place < len(tokens):
-        token = tokens[place]
-        if token.starts or tokens[place - 1].stop:
+def _asks(message: Message, call: _Call) -> bool:
+    tokens = message.tokens
+    sentence = start = 0
+    waits = False
+    for place, token in enumerate(tokens):
+        if place and tokens[place - 1].stop:
+            sentence, waits = place, False
+        if place == sentence or token.starts:
+            start = place
+        was_waiting, waits = waits, waits or token.text in CONDITIONS
+        if token.whose is not Whose.OWN or was_waiting or place - start > _LED:
+            continue
+        if start > sentence and tokens[start - 1].text in SAYING:
+            continue  # "he said, send it"
+        before = tokens[start:place]
+        if tokens[message.ends[place] - 1].stop == "?" and not any(each.text in ASKING for each in before):
+            continue  # "mute this room?" wants an answer
+        led = "".join(f"{'AGENT' if each.text in call.agent else each.text} " for each in before)
+        if LEAD.fullmatch(led) is None or not any(_begins(message, place, name, call) for name in call.names):
+            continue
+        if not message.waits(sentence, start):
             return True
-        if token.kind not in ("function", "relation", "I", "you"):
-            return False
-        place += 1
-    return True
+    return False
+
+
+def _begins(message: Message, place: int, name: tuple[str, ...], call: _Call) -> bool:
+    """Whether a clause that asks for the call, by one of its names, has its verb at this place."""
+    token = message.tokens[place]
+    if not name:
+        return False
+    if token.text == "_".join(name) and _covers(message, place, name, call, frozenset(name)):
+        return True  # by the very name that the action has
+    if _is_form(token.text, name[0]) and _covers(message, place, name, call, frozenset((name[0],))):
+        return True
+    # "post a joke every day": what is to be done goes before the word that says when
+    is_told = len(call.all) > 1 and token.kind == "word" and not any(leaf.is_place for leaf in call.leaves)
+    return is_told and _covers(message, place - 1, name, call, _NONE)
+
+
+def _covers(message: Message, verb: int, name: tuple[str, ...], call: _Call, found: frozenset[str]) -> bool:
+    """Whether the words behind the verb are those of the name and of the arguments, up to where a clause ends. Each state (how far,
+    which words of the name, which arguments are left) is looked at once."""
+    tokens = message.tokens
+    left: tuple[int, ...]
+    states = [(verb + 1, found, call.all)]
+    seen = set(states)
+    while states:
+        place, named, left = states.pop()
+        message.meter.add(1)
+        if not left and named.issuperset(name) and message.over[place]:
+            if not message.taken_back(place):
+                return True
+            continue
+        if place >= len(tokens):
+            continue
+        for state in _following(message, verb, name, call, (place, named, left)):
+            if state not in seen:
+                seen.add(state)
+                states.append(state)
+    return False
+
+
+_State = tuple[int, frozenset[str], tuple[int, ...]]
+
+
+def _following(message: Message, verb: int, name: tuple[str, ...], call: _Call, state: _State) -> Iterator[_State]:
+    """How it may go on: with one of the arguments that are left, a word of the name, or a word without meaning."""
+    place, named, left = state
+    token = message.tokens[place]
+    for number in dict.fromkeys(left):
+        is_place, wanted = call.leaves[number]
+        if is_place and (token.kind != "word" or not _is_placed(message, verb, place, name)):
+            continue
+        end = _matched(message, place, wanted)
+        if end:
+            met = {word for word in name if any(_is_form(each.text, word) for each in message.tokens[place:end])}
+            at = left.index(number)
+            yield end, named | met, left[:at] + left[at + 1 :]
+    words = {word for word in (*name, *call.also) if _is_form(token.text, word)}
+    if words:
+        yield place + 1, named | words, left
+    elif token.kind in _SMALL or (place == verb + 1 and token.text in PARTICLES):
+        yield place + 1, named, left
 
 
 def _is_name(token: Token) -> bool:
@@ -216,44 +231,39 @@ def _is_name(token: Token) -> bool:
     return (token.kind in ("word", "own") and token.text not in QUESTIONS) or token.text in ARTICLES
 
 
-def _is_placed(tokens: list[Token], verb: int, place: int, name: tuple[str, ...]) -> bool:
+def _is_placed(message: Message, verb: int, place: int, name: tuple[str, ...]) -> bool:
     """Whether a destination stands where one stands: behind the verb, or behind to, in, on..."""
-    before = place - 1
+    tokens, before = message.tokens, place - 1
     while before > verb and tokens[before].text in ARTICLES:
         before -= 1
+    message.meter.add(place - before)
     return before == verb or tokens[before].text in PLACING or any(_is_form(tokens[before].text, word) for word in name)
 
 
-def _matched(tokens: list[Token], place: int, wanted: list[Token]) -> int:
+def _matched(message: Message, place: int, wanted: Sequence[Token]) -> int:
     """Where an argument that begins at a place ends, 0 if it does not stand there. Between its words function words are free; a
     pronoun stands for the person that it stood for."""
-    start = place
+    tokens, start = message.tokens, place
     small: list[Token] = []
     first = True
     for each in wanted:
         if each.kind not in ("word", "not"):
             small.append(each)
             continue
-        met: list[Token] = []
-        while (
-            place < len(tokens)
-            and tokens[place].kind not in ("word", "not")
-            and not (place > start and tokens[place - 1].stop)
-        ):
-            met.append(tokens[place])
-            place += 1
-        if place >= len(tokens) or (place > start and tokens[place - 1].stop) or not _same(tokens[place], each):
+        at = -1 if place > start and tokens[place - 1].stop else message.next[place]
+        message.meter.add(1 + len(each.text) // _WORD)
+        if at < 0 or not _same(tokens[at], each):
             return 0
-        if not _fits(met, small, first=first):
+        message.meter.add(at - place)
+        if not _fits(tokens[place:at], small, first=first):
             return 0
         small, first = [], False
-        place += 1
-    met = []
-    for each in tokens[place:]:
-        if tokens[place - 1].stop or each.kind in ("word", "not"):
-            break
-        met.append(each)
-    return place if _fits(met, small, first=False) else 0
+        place = at + 1
+    end = place
+    while end < len(tokens) and not tokens[end - 1].stop and tokens[end].kind not in ("word", "not"):
+        end += 1
+    message.meter.add(end - start)
+    return place if _fits(tokens[place:end], small, first=False) else 0
 
 
 _STANDS_FOR = {"I": ("I", "own", "he"), "he": ("he", "you"), "you": ("you", "I")}
@@ -279,11 +289,14 @@ def _fits(met: list[Token], wanted: list[Token], *, first: bool) -> bool:
 
 
 def _same(said: Token, wanted: Token) -> bool:
-    if said.kind != wanted.kind:
-        return False
-    return _address(said.text) == _address(wanted.text) or (
-        said.text.isalpha() and wanted.text.isalpha() and _stem(said.text) == _stem(wanted.text)
-    )
+    return said.kind == wanted.kind and not set(_forms(said)).isdisjoint(_forms(wanted))
+
+
+def _forms(token: Token) -> Iterator[tuple[str, str, str]]:
+    """What two words have in common, at least one of it, if they are the same."""
+    yield token.kind, "", _address(token.text)
+    if token.text.isalpha():
+        yield token.kind, "stem", _stem(token.text)
 
 
 def _address(word: str) -> str:
@@ -293,74 +306,6 @@ def _address(word: str) -> str:
 
 def _stem(word: str) -> str:
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
-
-
-def _tokens(text: str, own: frozenset[str]) -> list[Token]:
-    made: list[Token] = []
-    quoted = ""
-    starts = True
-    below = False  # what stands under "summarise this:" is somebody's letter
-    for line in text.casefold().replace("’", "'").split("\n"):
-        cited = below or line.lstrip().startswith(">")
-        below = below or line.rstrip().endswith(":")
-        starts = True
-        if made:
-            made[-1] = made[-1]._replace(stop=made[-1].stop or ".")
-        for found in _TOKEN.findall(line):
-            opened = found[: len(found) - len(found.lstrip(OPENING))]
-            if not quoted and any(each in '"“„«‹`' for each in opened):
-                quoted = next(each for each in opened if each in '"“„«‹`')
-            word = found.strip(OPENING + CLOSING).lstrip("#@")
-            tail = found[len(found.rstrip(CLOSING)) :]
-            closes = bool(quoted) and any(
-                each in '"”“»›`' for each in (tail if opened else found[1:] if len(found) > 1 else found)
-            )
-            if word:
-                made += _split(word, own, starts, bool(quoted) or cited)
-                starts = False
-            if closes:
-                quoted = ""
-            marks = [each for each in tail if each in STOPS]
-            if made and marks:
-                made[-1] = made[-1]._replace(stop="?" if "?" in marks else ".")
-            starts = starts or any(each in ".!?;…,—–(" for each in tail) or (not word and found in ("-", "—", "–"))
-    return made
-
-
-def _written(leaf: str | float | None) -> str:
-    """A number as people write it: 500 where it is 500.0."""
-    return str(int(leaf)) if isinstance(leaf, float) and leaf.is_integer() else str(leaf)
-
-
-def _split(word: str, own: frozenset[str], starts: bool, quoted: bool) -> Iterator[Token]:
-    """A word as one or two tokens: ``don't`` is a form of do, and a not."""
-    starts = starts or word in BOUNDARY
-    number = re.fullmatch(r"[$€£¥]?(\d[\d,]*(?:\.\d+)?)(?:[$€£¥%])?", word)
-    if number:
-        yield Token(number[1].replace(",", ""), "word", starts, "", quoted)
-        return
-    if word in NOT or (word.endswith("n't") and len(word) > 3):
-        if word.endswith("n't"):
-            yield Token(word[:-3], "function", starts, "", quoted)
-        yield Token(
-            word if word in ("nothing", "nobody", "none", "without", "neither", "nor", "no") else "not",
-            "not",
-            starts,
-            "",
-            quoted,
-        )
-        return
-    bare = word.removesuffix("'s")
-    kind = (
-        "own" if bare in own
-        else "I" if word in SPEAKER
-        else "he" if word in OTHERS
-        else "you" if word in ADDRESSED
-        else "relation" if word in RELATION
-        else "function" if word in FUNCTION or word in REPORT
-        else "word"
-    )  # fmt: skip
-    yield Token(bare if kind == "word" else word, kind, starts, "", quoted)
 
 
 def _words(name: str) -> list[str]:

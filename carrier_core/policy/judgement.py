@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from carrier_core.policy.case import Case
 from carrier_core.policy.rules import fits, is_listed
-from carrier_core.policy.words import Words
+from carrier_core.policy.words import Words, shown
 from carrier_core.prompts import Authorization, Effect, Ruling
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ def judge(case: Case, settings: PolicySettings) -> Authorization:
     """The policy's ruling on a call, with its reason."""
     name = case.call.name
     if case.effect is Effect.UNKNOWN:
-        return Authorization(Ruling.DENY, f"nobody knows what {name} does")
+        return Authorization(Ruling.DENY, f"nobody knows what {shown(name)} does")
     if case.role.rank < case.required.rank:
-        return Authorization(Ruling.DENY, f"{name} is for {case.required}s, and {_name(case)} is a {case.role}")
+        return Authorization(Ruling.DENY, f"{shown(name)} is for {case.required}s, and {_name(case)} is a {case.role}")
     for rule in settings.rules:
         if fits(rule, case):
             return _by(rule, case, settings)
@@ -32,7 +32,7 @@ def judge(case: Case, settings: PolicySettings) -> Authorization:
 
 
 def _by(rule: PolicyRule, case: Case, settings: PolicySettings) -> Authorization:
-    reason = rule.reason or f"a rule of the operator's says so of {case.call.name}"
+    reason = rule.reason or f"a rule of the operator's says so of {shown(case.call.name)}"
     if rule.ruling == "allow" and case.gives_away:  # what others may not know is not the operator's to tell
         return Authorization(Ruling.ASK, _PRIVATE, rule.approver or settings.approver)
     return Authorization(Ruling(rule.ruling), reason, rule.approver or settings.approver)
@@ -80,11 +80,12 @@ _TOLD = 3  # origins that are named
 
 def _told(origins: tuple[str, ...]) -> str:
     named = [
-        origin.removeprefix("outside:") if origin.startswith("outside:") else "somebody else" for origin in origins
+        shown(origin.removeprefix("outside:")) if origin.startswith("outside:") else "somebody else"
+        for origin in origins
     ]
     named = list(dict.fromkeys(named))
     return ", ".join(named[:_TOLD]) + (f" and {len(named) - _TOLD} more" if len(named) > _TOLD else "")
 
 
 def _name(case: Case) -> str:
-    return case.person.name or "whoever asks"
+    return shown(case.person.name) or "whoever asks"

@@ -59,5 +59,22 @@ RETRACTED = frozenset("wait stop cancel kidding joking instead rather otherwise 
 REPORTED = frozenset("says said reads writes wrote told asked claims claimed".split())
 """What says, behind a clause, that it was somebody else's."""
 ASKING = frozenset(("can", "could", "would", "will"))
-
 """What makes a question a request: "can you"."""
+READING = frozenset(
+    "read reads summarise summarize summary translate translation answer reply respond explain proofread correct rephrase rewrite "
+    "shorten review analyse analyze mean means meaning mail email letter says said wrote writes asks asked told forwarded received got "
+    "what what's whats who why how".split()
+)
+"""What hands over somebody else's text, or is said of one."""
+POINTING = frozenset("this these that following below here".split())
+"""What points at the lines below."""
+HELD_BACK = re.compile(
+    r"\b(?:confirm\w*|approv(?:e|es|ed|al)|permission|consent|beforehand|only)\b"
+    r"|\bask(?:s|ed|ing)? (?:me|us|first|again|for|before|\.)"
+    r"|\bbefore (?:(?:i|you|we|it|that|this|doing|sending)\b|\w+ing\b|\.)"
+    r"|\bafter (?:i|you|we|my|our|that|this)\b"
+    r"|\bcheck(?:s|ed|ing)? (?:\S+ ){0,2}with (?:me|us)\b|\b(?:run|clear|okay|ok) (?:\S+ )?(?:by|past|with) (?:me|us)\b"
+    r"|\blet (?:me|us) (?:see|look|check|read|review|decide|think)\b|\b(?:me|us|it|that|this) first\b"
+    r"|\b(?:my|our) (?:ok|okay|go|word|yes|nod|answer|reply|signal)\b"
+)
+"""What makes a request wait for the speaker, in the words of a sentence with " ." at its end."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from carrier_core.prompts import Json
 
@@ -19,6 +20,8 @@ _SOMETIMES = frozenset(".:,'’?!")
 """What does so only where a word goes on behind it: the full stop in ``example.com`` and the one at the end of a sentence."""
 
 _ENDS = " \t\n\"'“”‘’«».!?…"
+_LEAVES = 200  # texts and numbers of a value that are looked for
+_TRIES = 1000  # places where a text stands within others that are looked at
 _UNSPACED = 0x2E80  # from here on scripts are written without spaces, so that a word has no end that could be seen
 _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORD = re.compile(r"[^\W_]+")
@@ -28,6 +31,23 @@ _NUMBER = re.compile(r"(?<![\w.,@%#&=+~/-])[$€£¥]?(-?\d[\d,]*(?:\.\d+)?)(?![
 def plain(text: str) -> str:
     """A text as it is compared: without a difference of case and spacing."""
     return " ".join(unicodedata.normalize("NFC", text.casefold()).split())
+
+
+_SHOWN = 80  # characters of a name from outside that a person is shown
+_ODD = frozenset(" \"'“”‘’()[]{},;")
+
+
+def visible(text: str) -> str:
+    """A text in which what has no shape of its own, or changes that of others, is written as its number. It has one line."""
+    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)
+
+
+def shown(name: str) -> str:
+    """A name that others chose, as it may stand in a sentence of the host's: short, on one line, and within quotation marks if
+    it could be taken for more of the sentence."""
+    text = visible(name[: _SHOWN + 1])
+    text = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    return '"' + text.replace('"', "'") + '"' if _ODD & frozenset(text) else text
 
 
 class Words:
@@ -46,9 +66,9 @@ class Words:
 
     def have(self, value: Json) -> bool:
         """Whether a value was said: all texts and numbers in it, however deep. What cannot be said (true, null, nothing at all)
-        was not."""
-        leaves = list(leaves_of(value))
-        return bool(leaves) and all(leaf is not None and self._has(leaf) for leaf in leaves)
+        was not, nor was more than anybody says."""
+        leaves = list(islice(leaves_of(value), _LEAVES + 1))
+        return 0 < len(leaves) <= _LEAVES and all(leaf is not None and self._has(leaf) for leaf in leaves)
 
     def _has(self, value: str | float) -> bool:
         if not isinstance(value, str):
@@ -93,7 +113,9 @@ def words_of(name: str) -> tuple[str, ...]:
 
 def _stands_in(wanted: str, text: str) -> bool:
     start = text.find(wanted)
-    while start >= 0:
+    for _ in range(_TRIES):
+        if start < 0:
+            return False
         end = start + len(wanted)
         if not _joined(text, start, -1) and not _joined(text, end - 1, 1):
             return True
