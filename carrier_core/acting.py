@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 import anyio
 import msgspec
 
 from carrier_core import specs
-from carrier_core.approving import approved
+from carrier_core.approving import approved, refused_before
 from carrier_core.contract import CORE
-from carrier_core.errors import CarrierError, InDoubt, Parked, single
+from carrier_core.errors import CarrierError, InDoubt, NotDone, Parked, Rejected, single
 from carrier_core.journal import Intent
 from carrier_core.messages import NotSent, PartKind, Role, Unknown, make_id
-from carrier_core.policy import Case, Words, judge
+from carrier_core.policy import Case, Words, judge, plain, visible
 from carrier_core.policy.case import defaults_in, foreign_to, keys_in, places_in
 from carrier_core.policy.clauses import alike
+from carrier_core.policy.roles import role_of
 from carrier_core.policy.uses import use, used_up
-from carrier_core.prompts import ActionCall, ActionResult, Authorization, Completion, Effect, Ruling
+from carrier_core.prompts import ActionCall, ActionResult, Authorization, Completion, Effect, Json, Ruling
 from carrier_core.provenance import Provenance, derive, outside, person
 from carrier_core.recording import completions_of
 from carrier_core.things import Action
@@ -28,16 +29,17 @@ _REPEATED = 3
 """Times that one turn may make exactly the same call: a model that goes in circles is told so."""
 
 
-async def process_actions(turn: Turn, completion: Completion) -> tuple[ActionResult, ...]:
+async def process_actions(turn: Turn, completion: Completion, within: str = "") -> tuple[ActionResult, ...]:
     """Perform what the model asked for; a refusal or failure is a result that the model is told.
 
-    Reads are performed side by side where nothing else is asked for, everything else call after call.
+    Reads are performed side by side where nothing else is asked for, everything else call after call. ``within`` is the name of
+    the steps where they are no round of the turn's own.
     """
     acts: list[Callable[[], Awaitable[ActionResult]]] = []
     calls = []
     effects = []
     for number, asked in enumerate(completion.calls):
-        name = f"act/{turn.round}/{number}"
+        name = f"{within or f'act/{turn.round}'}/{number}"
         call = msgspec.structs.replace(_resolved(turn, asked), key=make_id("effect", turn.id, name))
         calls.append(call)
         too_many = _too_many(turn, calls)
@@ -49,7 +51,7 @@ async def process_actions(turn: Turn, completion: Completion) -> tuple[ActionRes
             words, seconds = in_words(call), _seconds(turn, call)
             acts.append(partial(turn.progress.effect, name, words, seconds, allow, carry_out))
     if len(acts) > 1 and all(effect is Effect.READ for effect in effects):
-        results = await _together(acts)
+        results = await _together(turn, acts)
     else:
         results = [await act() for act in acts]
     turn.calls += completion.calls
@@ -57,7 +59,7 @@ async def process_actions(turn: Turn, completion: Completion) -> tuple[ActionRes
     return tuple(results)
 
 
-async def _together(acts: list[Callable[[], Awaitable[ActionResult]]]) -> list[ActionResult]:
+async def _together(turn: Turn, acts: list[Callable[[], Awaitable[ActionResult]]]) -> list[ActionResult]:
     """Do several things side by side. Where some have to wait for a person, the others are done first."""
     results: list[ActionResult] = [ActionResult()] * len(acts)
     waiting: dict[int, Parked] = {}
@@ -73,7 +75,10 @@ async def _together(acts: list[Callable[[], Awaitable[ActionResult]]]) -> list[A
             for number in range(len(acts)):
                 group.start_soon(one, number)
     if waiting:
-        raise waiting[min(waiting)]
+        first = min(waiting)
+        for number in waiting.keys() - {first}:  # they are asked when it is their turn, with all the time that there is
+            turn.progress.unnote(waiting[number].step.rpartition("/")[0])
+        raise waiting[first]
     return results
 
 
@@ -91,6 +96,8 @@ def _too_many(turn: Turn, calls: list[ActionCall]) -> str:
 def _resolved(turn: Turn, call: ActionCall) -> ActionCall:
     """The call under the action's own name, where a model wrote it in capitals or used a simile: before it is judged."""
     entries = turn.table.things(Action)
+    if turn.table.thing(Action, call.name) is not None:
+        return call
     wanted = call.name.casefold()
     for matches in (lambda action: [action.name], lambda action: action.similes):
         for entry in entries:
@@ -121,7 +128,7 @@ async def _refused(turn: Turn, call: ActionCall) -> ActionResult | None:
         full = await used_up(turn, call, effect_of(turn, call))  # nobody is asked for what cannot be done
         reason = full or await approved(turn, call, authorization, in_words(call, whole=True))
     elif authorization.ruling is Ruling.ALLOW:
-        reason = ""
+        reason = await refused_before(turn)
     reason = reason or await use(turn, call, effect_of(turn, call))
     return await _ended(turn, call, _no(call, f"{call.name} was not allowed: {reason}.")) if reason else None
 
@@ -150,9 +157,11 @@ async def _performed(turn: Turn, call: ActionCall) -> ActionResult:
     except InDoubt:
         raise
     except CarrierError as error:
-        result = ActionResult(f"{call.name} failed: {error.message}", ok=False)
+        begun = not isinstance(error, (NotDone, Rejected))
+        result = ActionResult(f"{call.name} failed: {error.message}", ok=False, begun=begun)
     else:
         result = answer.value if answer else _no(call, f"There is no action {call.name}.")
+        result = msgspec.structs.replace(result, begun=answer is not None)
     return await _ended(turn, call, result)
 
 
@@ -198,7 +207,7 @@ async def _settled(turn: Turn, call: ActionCall, earlier: Intent | None, *, agai
     turn.progress.doubt()
     host.log.error("action_in_doubt", turn=turn.id, agent=turn.agent.name, action=call.name, key=call.key)
     text = f"It is not known whether {call.name} was carried out. The operator was told; do not repeat it unasked."
-    return await _ended(turn, call, _no(call, text))
+    return await _ended(turn, call, msgspec.structs.replace(_no(call, text), begun=True))
 
 
 def _no(call: ActionCall, text: str) -> ActionResult:
@@ -217,7 +226,7 @@ async def _ended(turn: Turn, call: ActionCall, result: ActionResult) -> ActionRe
         return msgspec.structs.replace(withheld, call=call.id, name=call.name)
     most = turn.agent.host.config.settings.limits.result_bytes
     text = _cut(result.text, most)
-    data = result.data if text is result.text and _size(result) <= most else None
+    data = result.data if text is result.text and _fits(result, most) else None
     say = tuple([part for part in result.say if part.provenance is None or await turn.admits(part.provenance.audience)])
     return msgspec.structs.replace(
         result, text=text, data=data, say=say, call=call.id, name=call.name, provenance=provenance
@@ -232,9 +241,12 @@ def _cut(text: str, most: int) -> str:
     return f"{kept}\n[{len(encoded) - most} bytes more were left out]"
 
 
-def _size(result: ActionResult) -> int:
-    """The bytes of a result's data, which is kept with the step."""
-    return 0 if result.data is None else len(msgspec.json.encode(result.data))
+def _fits(result: ActionResult, most: int) -> bool:
+    """Whether a result's data, which is kept with the step, can be kept, and has no more bytes than that."""
+    try:
+        return result.data is not None and len(msgspec.json.encode(result.data)) <= most
+    except (TypeError, ValueError, OverflowError, RecursionError):  # a plugin may put in anything
+        return False
 
 
 def in_words(call: ActionCall, *, whole: bool = False) -> str:
@@ -242,11 +254,6 @@ def in_words(call: ActionCall, *, whole: bool = False) -> str:
     arguments = [f"{key}={visible(msgspec.json.encode(value).decode())}" for key, value in call.arguments.items()]
     text = f"{call.name}({', '.join(arguments)})"
     return text if whole or len(text) <= _WORDS else text[: _WORDS - 1] + "…"
-
-
-def visible(text: str) -> str:
-    """A text in which what has no shape of its own, or changes that of others, is written as its number."""
-    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)
 
 
 def _seconds(turn: Turn, call: ActionCall) -> float:
@@ -306,7 +313,7 @@ async def _case(turn: Turn, call: ActionCall) -> Case:
         turn.client,
         turn.room,
         turn.person,
-        await turn.role(),
+        await role_of(turn, turn.person),  # as it is now, not as it was when the turn began
         call,
         effect,
         (call.name, *(action.similes if action is not None and not by_server else ())),
@@ -319,19 +326,29 @@ async def _case(turn: Turn, call: ActionCall) -> Case:
         {} if by_server else defaults_in(schema),
         (turn.agent.name, character.name, character.username),
         keys_in(dict(schema)),
-        _is_again(turn, call, places),
+        _is_again(turn, call, places, defaults_in(schema)),
     )
 
 
-def _is_again(turn: Turn, call: ActionCall, places: tuple[str, ...] | None) -> bool:
+def _is_again(turn: Turn, call: ActionCall, places: tuple[str, ...] | None, defaults: Mapping[str, Json]) -> bool:
     """Whether the turn has carried out a call that says the same in other words: one sentence of a person's asks for one."""
     done = {each.name: each.value for each in turn.progress.done}
     for round_, completion in completions_of(done.items()).items():
         for number, earlier in enumerate(completion.calls):
             result = done.get(f"act/{round_}/{number}")
-            if not (isinstance(result, ActionResult) and result.ok and result.name == call.name):
+            if not (isinstance(result, ActionResult) and result.begun and result.name == call.name):
                 continue
-            same = all(earlier.arguments.get(name) == call.arguments.get(name) for name in places or ())
-            if same and (places or alike(earlier.arguments, call.arguments)):
+            if places and all(_place(earlier, name) == _place(call, name) for name in places):
+                return True
+            if not places and alike(_said(earlier, defaults), _said(call, defaults)):
                 return True
     return False
+
+
+def _place(call: ActionCall, name: str) -> str:
+    return plain(str(call.arguments.get(name, "")))
+
+
+def _said(call: ActionCall, defaults: Mapping[str, Json]) -> Json:
+    """What a call says beside what it would be without saying."""
+    return [value for name, value in call.arguments.items() if name not in defaults]

@@ -10,7 +10,9 @@ import msgspec
 
 from carrier_core import pipeline
 from carrier_core.acting import process_actions
-from carrier_core.errors import CarrierError
+from carrier_core.contract import CORE
+from carrier_core.dispatch import running
+from carrier_core.errors import CarrierError, PluginError
 from carrier_core.failures import Failure, said
 from carrier_core.handling import Handling
 from carrier_core.ledger import Ledger
@@ -161,8 +163,10 @@ class AgentRuntime:
         return await pipeline.generate_response(turn, prompt)
 
     async def process_actions(self, turn: Turn, completion: Completion) -> tuple[ActionResult, ...]:
-        """Step 5: the results of what the model asked for, each call judged by the policy."""
-        return await process_actions(turn, completion)
+        """Step 5: the results of what the model asked for, each call judged by the policy. They are steps of the hook that asks."""
+        impl = running.get()
+        whose = impl.plugin if impl is not None else CORE
+        return await process_actions(turn, completion, turn.progress.numbered(f"{turn.progress.step}/{whose}/actions"))
 
     async def evaluate(self, turn: Turn, draft: Draft) -> Judged:
         """Step 6: all verdicts on a draft."""
@@ -204,12 +208,16 @@ class AgentRuntime:
             self._epochs.pop(room, None)
 
     async def edit(self, inbound: Inbound, memory: Memory) -> None:
-        """Remember what somebody made of their words later, after ``transform_memory`` like everything that is stored."""
+        """Remember what somebody made of their words later, after ``transform_memory`` like everything that is stored. Where a
+        guard fails, which is logged, what is stored stays as it was."""
         client = inbound.client
         key = make_id("edit", self.name, inbound.dedupe_key)
         turn = Turn(self, self.table(client), key, (Row(0, inbound),), 0)
         content = inbound.message.content
-        kept = await turn.keep(msgspec.structs.replace(memory, content=content, provenance=turn.told(content)))
+        try:
+            kept = await turn.keep(msgspec.structs.replace(memory, content=content, provenance=turn.told(content)))
+        except PluginError:
+            return
         if kept is not None:
             await self.memory.put((kept,))
 

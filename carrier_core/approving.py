@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from carrier_core.choosing import asked_in
+from carrier_core.contract import CORE
 from carrier_core.errors import Parked
 from carrier_core.journal import Parking
-from carrier_core.messages import Entity, Question, Reply, Role, make_id
+from carrier_core.messages import Entity, Part, Question, Reply, Role, make_id
 from carrier_core.outcomes import Answer, Approval
 from carrier_core.policy.roles import role_of
 from carrier_core.prompts import ActionCall, Authorization
 from carrier_core.provenance import OPERATOR
+from carrier_core.reaching import kept_back
 
 if TYPE_CHECKING:
     from carrier_core.turn import Turn
@@ -51,11 +53,15 @@ async def approved(turn: Turn, call: ActionCall, authorization: Authorization, w
     if answer is None:
         if not turn.can_park:
             return f"{authorization.reason}, and nobody can be asked now"
+        say = _question(turn, asked)
+        blocked = await kept_back(turn, Part(say, "question", turn.stamp.completion_of(turn.prompt, CORE, "park")))
+        if blocked:
+            return f"{authorization.reason}, and it cannot be asked about: {blocked}"
         raise Parked(
             step_of(name, asked),
             asked.until,
             f"an approval of {call.name}: {asked.reason}",
-            _question(turn, asked),
+            say,
             Question(asked.id, (APPROVE, REFUSE), asked.until, asked.code),
         )
     if not isinstance(answer, Answer) or answer.expired or answer.at > asked.until:
@@ -67,6 +73,16 @@ async def approved(turn: Turn, call: ActionCall, authorization: Authorization, w
     who = known[0] if known else Entity(answer.person, "", "")
     may = msgspec.structs.replace(asked, approver=authorization.approver)  # as the policy has it now
     return "" if await may_approve(turn, who, may) else "whoever approved it may not"
+
+
+async def refused_before(turn: Turn) -> str:
+    """Why a call that is allowed now may not be carried out all the same: somebody was asked about it, and did not approve."""
+    name = f"{turn.progress.step}/approval"
+    asked = await turn.progress.recorded(name)
+    answer = await turn.progress.recorded(step_of(name, asked)) if isinstance(asked, Approval) else None
+    if not isinstance(answer, Answer) or answer.value == APPROVE:
+        return ""
+    return "nobody approved it in time" if answer.expired else "it was refused"
 
 
 async def may_approve(turn: Turn, who: Entity, asked: Approval) -> bool:

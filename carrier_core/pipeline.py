@@ -188,7 +188,7 @@ def _with_feedback(turn: Turn, prompt: Prompt, feedback: tuple[Evaluation, ...])
         Part(
             f"Your last draft was not accepted: {given.feedback}",
             key="feedback",
-            provenance=_of_evaluator(turn, given.evaluator),
+            provenance=_of_evaluator(turn, given.plugin),
         )
         for given in feedback
     )
@@ -196,12 +196,10 @@ def _with_feedback(turn: Turn, prompt: Prompt, feedback: tuple[Evaluation, ...])
     return msgspec.structs.replace(prompt, messages=(*prompt.messages, PromptMessage("system", extra)))
 
 
-def _of_evaluator(turn: Turn, name: str) -> Provenance:
+def _of_evaluator(turn: Turn, plugin: str) -> Provenance:
     """Whose words feedback is: the operator's, if its plugin may speak for them, and else from outside."""
-    entry = turn.table.thing(Evaluator, name)
-    plugin = entry.plugin if entry is not None else name  # a hook's verdict has the plugin's name
     if plugin in turn.agent.trusted:
-        return Provenance((OPERATOR,), plugin=plugin, hook="evaluate")
+        return Provenance((OPERATOR,), turn.audience, plugin, "evaluate")
     return turn.stamp.unlabelled(plugin, "evaluate")
 
 
@@ -232,11 +230,13 @@ async def generate_response(turn: Turn, prompt: Prompt) -> Completion:
 async def evaluate(turn: Turn, draft: Draft) -> Judged:
     """All verdicts on a draft, each with the name of its evaluator."""
     answers = await turn.hooks.collect(turn.table.caller(specs.evaluate), turn, draft)
-    return Judged(
-        tuple(
-            given if given.evaluator else msgspec.structs.replace(given, evaluator=plugin) for plugin, given in answers
-        )
-    )
+    return Judged(tuple([_whose(plugin, given) for plugin, given in answers]))
+
+
+def _whose(plugin: str, given: Evaluation) -> Evaluation:
+    """A verdict with whose it is, whatever it says itself; of the registered evaluators the host's own default has said so."""
+    whose = given.plugin if plugin == CORE and given.plugin else plugin
+    return Evaluation(given.verdict, given.feedback, given.evaluator or whose, whose)
 
 
 async def _verdict(turn: Turn, draft: Draft) -> Evaluation | None:
@@ -307,8 +307,12 @@ def outbox_of(turn: Turn, reply: Reply, step: str = "") -> tuple[Outgoing, ...]:
 
 
 def question(turn: Turn, text: str, asked: object = None) -> Reply:
-    """What a turn asks before it parks: its own words, made of what it was shown."""
-    part = Part(text, key="question", provenance=turn.stamp.completion_of(turn.prompt, CORE, "park"))
+    """What a turn asks before it parks: made of what it was shown, and of whatever a hook offers, or says, which comes from outside."""
+    noted = [done.value for done in turn.progress.done if isinstance(done.value, Reply)]
+    offered = [part.provenance for reply in noted if reply.question == asked for part in reply.parts if part.provenance]
+    others = offered if asked is not None else [turn.stamp.unlabelled(CORE, "park")]
+    whole = derive((turn.stamp.completion_of(turn.prompt, CORE, "park"), *others), plugin=CORE, hook="park")
+    part = Part(text, key="question", provenance=whole)
     return Reply((part,), reply_to=turn.message.id, question=asked if isinstance(asked, Question) else None)
 
 

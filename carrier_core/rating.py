@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from carrier_core.errors import PluginError
 from carrier_core.messages import Inbound, Memory, MemoryKind, Part, make_id
 from carrier_core.provenance import Audience, Provenance, person
+from carrier_core.scheduler import Row
+from carrier_core.turn import Turn
 
 if TYPE_CHECKING:
     from carrier_core.agent import AgentRuntime
@@ -14,8 +17,8 @@ _LOOKED_AT = 20  # the latest turns of a room, among whose replies the one that 
 
 
 async def rate(agent: AgentRuntime, inbound: Inbound) -> str:
-    """Keep a reaction, one of each person to each reply; a blank one takes it back. Returns why it is not kept, or nothing: it may be
-    about somebody else's message, or about a reply of long ago."""
+    """Keep a reaction, one of each person to each reply, after ``transform_memory`` like everything that is stored; a blank one
+    takes it back. Returns why it is not kept, or nothing: it may be about somebody else's message, or about a reply of long ago."""
     turn = await _rated(agent, inbound)
     if not turn:
         return "it is not about a reply that is known"
@@ -38,7 +41,16 @@ async def rate(agent: AgentRuntime, inbound: Inbound) -> str:
         turn=turn,
         data={"value": inbound.value},
     )
-    await agent.memory.put((memory,))
+    made = make_id("react", agent.name, inbound.dedupe_key)
+    taken = Turn(agent, agent.table(inbound.client), made, (Row(0, inbound),), 0)
+    try:
+        kept = await taken.keep(memory)
+    except PluginError as error:  # a guard that fails; what else is said in the room does not wait for it
+        return f"it is not remembered: {error.message}"
+    if kept is None:
+        await agent.memory.forget((key,))  # an earlier one is not what they think any more
+        return "a plugin keeps it from being remembered"
+    await agent.memory.put((kept,))
     return ""
 
 

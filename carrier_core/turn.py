@@ -39,7 +39,7 @@ from carrier_core.policy.roles import change_role, role_of
 from carrier_core.progress import Progress
 from carrier_core.prompts import ActionCall, ActionResult, Completion, Composed, Json, Prompt, State, Usage
 from carrier_core.provenance import Audience, Provenance, Readers, derive, outside, person, shared
-from carrier_core.reaching import deliver, say
+from carrier_core.reaching import deliver, kept_back, say, voiced
 from carrier_core.reception import clean_text
 from carrier_core.scheduler import Row
 from carrier_core.schedules import Missed, Schedule, first
@@ -314,15 +314,16 @@ class Turn:
         answer: State | None = await self.hooks.call(self.table.method(entry, Context.provide), self)
         return answer
 
-    async def say(self, text: str) -> None:
+    async def say(self, text: str, *, provenance: Provenance | None = None) -> None:
         """Tell the room something while the turn goes on: that it takes a while, how far it is. It is delivered at once, and once,
-        also where the step is done again after a crash; a guard of replies may keep it back."""
-        await say(self, text)
+        also where the step is done again after a crash; a guard of replies may keep it back. The provenance that a plugin gives
+        (``call.own`` for what it makes of its call alone) is checked like that of a part; without one the text comes from outside."""
+        await say(self, text, provenance)
 
-    async def deliver(self, room: Room, text: str) -> Receipt:
-        """Post a text in another room, for an action whose effect that is; it is remembered there as the agent's own words.
-        NotDone, Rejected or InDoubt say how it failed."""
-        return await deliver(self, room, text)
+    async def deliver(self, room: Room, text: str, *, provenance: Provenance | None = None) -> Receipt:
+        """Post a text in another room, for an action whose effect that is; it is remembered there as the agent's own words, of whom
+        ``provenance`` says, as for :meth:`say`. NotDone, Rejected or InDoubt say how it failed."""
+        return await deliver(self, room, text, provenance)
 
     async def park(self, reason: str, *, until: float, say: str = "") -> Answer:
         """Wait for somebody: for an approval or a choice whose ``target`` is this turn, or ``until`` a time (seconds since the
@@ -331,25 +332,31 @@ class Turn:
         The turn leaves the room's queue, so that the next message is answered; ``say`` is delivered first. When the answer is
         there, the step that parked runs again from its beginning, and this returns at once: so park before acting. An
         action that parks should be ``idempotent``, since its intent is written down before it is performed. CarrierError
-        where it cannot wait any more, or not yet (``can_park``).
+        where it cannot wait any more, or not yet (``can_park``), or where a guard of replies keeps ``say`` back.
         """
         name = self.progress.numbered(f"{self.progress.step}/park")
         value = await self.progress.recorded(name)
         if value is None and not self.can_park:
             raise CarrierError("A turn cannot wait for anybody once its reply is decided, nor before it has begun.")
         if value is None:
+            blocked = await kept_back(self, voiced(self, Part(say), "park")) if say else ""
+            if blocked:
+                raise CarrierError(f"The question may not be asked: {blocked}.")
             raise Parked(name, until, reason, say)
         if not isinstance(value, Answer):
             raise CarrierError(f"The answer recorded as {name} cannot be read by this release.")
         return value
 
-    async def choose(self, question: str, options: tuple[str, ...], *, until: float) -> str:
+    async def choose(
+        self, question: str, options: tuple[str, ...], *, until: float, provenance: Provenance | None = None
+    ) -> str:
         """Ask the room to choose among options, and wait for it as :meth:`park` does; the option, or an empty text where nobody
-        chose in time."""
-        return await choose(self, question, options, until)
+        chose in time. ``provenance`` says whose words question and options are, as for :meth:`say`. CarrierError where a guard of
+        replies keeps the question back."""
+        return await choose(self, question, options, until, provenance)
 
-    async def choices(self) -> tuple[Question, ...]:
-        """What turns of this agent wait for somebody in this room to choose."""
+    async def choices(self) -> tuple[tuple[Question, Provenance], ...]:
+        """What turns of this agent wait for somebody in this room to choose, each with whose words the options are."""
         return await choices_in(self)
 
     async def answer(self, question: str, option: str) -> str:

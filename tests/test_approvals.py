@@ -345,6 +345,36 @@ async def test_whoever_may_not_approve_any_more_by_now_has_not_approved():
         assert it.shop.bought == []
 
 
+@pytest.mark.parametrize(("value", "why"), [("refuse", "it was refused"), ("", "nobody approved it in time")])
+async def test_a_no_stays_a_no_where_the_operator_has_allowed_the_action_by_now(value, why):
+    async with asked() as it:
+        laxer = '[policy]\nallow = ["buy"]\n'
+        await it.running.host.reload(load(write_config(it.running.folder, laxer, {}), {}, it.running.folder))
+        if value:
+            await it.answer(value)
+        else:
+            it.running.clock.advance(HOUR + 1)
+            it.running.host.agenda.wake()
+        posts = await it.client.replies(2)
+        assert posts[-1].text == f"It came to this: buy was not allowed: {why}."
+        assert it.shop.bought == []
+
+
+async def test_what_waits_for_an_agent_that_is_away_goes_on_when_it_is_back():
+    both = "[agents.robin]\n[agents.other]\n"
+    async with running_host([Shop()], config=both) as running:
+        running.provider.then(buying())
+        turn = (await running.client.say("r", "Ana", "Buy some.", agent="robin")).heard[0].turn
+        await running.host.wait(turn)
+        for there in ("[agents.other]\n", both):
+            await running.host.reload(load(write_config(running.folder, there, {}), {}, running.folder))
+            running.clock.advance(HOUR + 1)
+            running.host.agenda.wake()
+            await anyio.wait_all_tasks_blocked()
+        posts = await running.client.replies(2)
+        assert posts[-1].text == "It came to this: buy was not allowed: nobody approved it in time."
+
+
 class Shops(Lives):
     """Hosts one after the other with a shop; what is between them is the store, which can be tampered with."""
 
@@ -407,10 +437,19 @@ async def test_what_nobody_changed_is_performed_in_another_store():
 
 async def test_a_question_is_answered_in_its_own_room():
     async with asked("g") as it:
-        elsewhere = it.client.message("dm", "Ana", f"approve {it.question.code}")
-        assert await it.running.host.accept(elsewhere) == Accepted(reason="no turn waits for it")
         elsewhere = msgspec.structs.replace(it.answering(), room=it.client.dm("Ana"))
         assert await it.running.host.accept(elsewhere) == Accepted(reason="no turn waits for it")
+        assert await it.status() == "parked"
+        assert it.shop.bought == []
+
+
+async def test_an_answer_to_what_was_not_asked_in_the_room_is_a_message_like_any():
+    async with asked() as it:
+        it.running.provider.then("There is nothing here to approve.")
+        accepted = await it.client.say("another", "Ana", f"approve {it.question.code}")
+        assert accepted.heard
+        assert not accepted.resumed
+        assert (await it.running.host.wait(accepted.heard[0].turn))["status"] == "replied"
         assert await it.status() == "parked"
         assert it.shop.bought == []
 

@@ -3,8 +3,11 @@
 import pytest
 
 from carrier_core import Action, MemoryKind, Rejected, Role, World, action, impl
+from carrier_core.policy.roles import role_of
 from carrier_core.prompts import ActionCall, Completion, Effect, Finish
+from carrier_core.settings import load
 from carrier_core.testing import running_host
+from carrier_core.testing.hosts import write_config
 from carrier_core.testing.turns import running_turns
 
 pytestmark = pytest.mark.anyio
@@ -93,7 +96,65 @@ async def test_an_action_is_for_those_who_are_enough():
             assert told in await running.ask("How are the books?", room=person, person=person)
 
 
+async def test_the_newest_configuration_says_who_is_what_while_a_turn_runs():
+    async with running_turns(config=ROLES) as turns:
+        running = turns.running
+        async with turns.turn(person="Adam") as turn:
+            await running.host.reload(load(write_config(running.folder, "[agents.robin]\n", {}), {}, running.folder))
+            assert await role_of(turn, turn.person) is Role.GUEST
+
+        async with turns.turn(person="Adam") as turn:
+            await running.host.reload(load(write_config(running.folder, ROLES, {}), {}, running.folder))
+            assert await role_of(turn, turn.person) is Role.ADMIN
+
+
+async def test_an_agent_that_is_gone_keeps_its_roles_until_its_turn_has_ended():
+    async with running_turns(config=ROLES) as turns:
+        running = turns.running
+        async with turns.turn(person="Adam") as turn:
+            await running.host.reload(load(write_config(running.folder, "[agents.tifa]\n", {}), {}, running.folder))
+            assert await role_of(turn, turn.person) is Role.ADMIN
+
+
 async def test_a_plugin_cannot_write_a_role_as_a_memory():
     async with running_turns(config=ROLES) as turns, turns.turn(person="Ana") as turn:
         with pytest.raises(Exception, match="set_role"):
             await turn.remember("owner", kind=MemoryKind.ROLE)
+
+
+async def test_a_role_that_is_taken_away_while_a_turn_runs_is_gone_for_its_next_call():
+    done = []
+
+    @action(effect=Effect.WRITE, role=Role.ADMIN)
+    async def purge(name: str) -> str:
+        """Purge something."""
+        done.append(name)
+        return "purged"
+
+    class Books:
+        @impl
+        def register_actions(self) -> Action:
+            return purge
+
+    async with running_host([Books()], config=ROLES) as running:
+        running.provider.then(Completion((), (ActionCall("c", "purge", {"name": "all"}),), Finish.CALLS), "No more.")
+        running.provider.hold()
+        accepted = await running.client.say("r", "Adam", "Purge all.")
+        await running.provider.asked()
+        nobody = write_config(running.folder, "[agents.robin]\n", {})
+        await running.host.reload(load(nobody, {}, running.folder))
+        running.provider.release()
+        await running.host.wait(accepted.heard[0].turn)
+        assert done == []
+
+
+async def test_resetting_a_room_forgets_what_was_said_and_not_who_may_do_what():
+    async with running_turns(config=ROLES) as turns:
+        room = turns.running.client.group("square", world=World.of("fake", "harbour"))
+        assert await change(turns, "Olga", "Ana", "admin", room) == ""
+        async with turns.turn(room=room, person="Ana") as turn:
+            await turn.remember("Ana likes tea")
+        assert await turns.running.host.reset("robin", room.id) > 0
+        left = await turns.running.store.memory.list(agent="robin", room=room.id)
+        assert [memory.kind for memory in left] == [MemoryKind.ROLE]
+        assert await role(turns, "Ana", room) is Role.ADMIN

@@ -30,7 +30,9 @@ def settled_role(turn: Turn, who: Entity) -> Role | None:
     """What a person is by the configuration, or because they are the operator; None where that says nothing."""
     if who.id == OPERATOR:
         return Role.OWNER
-    for name, people in turn.agent.settings.roles.items():
+    agent = turn.agent
+    newest = agent.host.config.settings.agents.get(agent.name, agent.settings)  # a turn may have begun before a reload
+    for name, people in newest.roles.items():
         if any(each in people for each in ids_of(who)):
             return Role(name)
     if who.id == turn.person.id and turn.agent.host.clients.is_operators(turn.client):

@@ -210,7 +210,8 @@ class Offer(Action):
 
     async def perform(self, turn: Turn, call: ActionCall) -> ActionResult:
         """What was chosen."""
-        chosen = await turn.choose("Which one?", call.read(Options).options, until=turn.now + 3600)
+        options = call.read(Options).options
+        chosen = await turn.choose("Which one?", options, until=turn.now + 3600, provenance=call.own)
         return ActionResult(f"They chose {chosen}.")
 
 

@@ -55,20 +55,21 @@ class ChooseOption(Action):
         """Whoever asked goes on with the answer; where no option fits, the model is told which there are."""
         wanted = call.read(Chosen).option
         waiting = await turn.choices()
-        fitting = [(question, option) for question in waiting for option in _fitting(question, wanted)]
+        fitting = [(question, option, of) for question, of in waiting for option in _fitting(question, wanted)]
         if len(fitting) != 1:
-            offered = "; ".join(", ".join(question.options) for question in waiting) or "none"
-            return refused(call, f"{'Several options fit' if fitting else 'No option fits'}. There are: {offered}.")
-        question, option = fitting[0]
+            offered = "; ".join(", ".join(question.options) for question, _ in waiting) or "none"
+            problem = f"{'Several options fit' if fitting else 'No option fits'}. There are: {offered}."
+            return told(call, problem, also=[of for _, of in waiting], ok=False)
+        question, option, of = fitting[0]
         problem = await turn.answer(question.id, option)
         if problem:
             return refused(call, f"It was not chosen: {problem}.")
-        return told(call, f"Chosen: {option}")
+        return told(call, f"Chosen: {option}", also=(of,))
 
     async def find(self, turn: Turn, call: ActionCall) -> NotSent | Unknown:
         """A question that still waits was not answered; one that does not may have been answered by anybody."""
         wanted = call.read(Chosen).option
-        still = any(_fitting(question, wanted) for question in await turn.choices())
+        still = any(_fitting(question, wanted) for question, _ in await turn.choices())
         return NotSent() if still else Unknown()
 
 

@@ -91,7 +91,7 @@ class SendMessage(Action):
         found = await self._room(turn, message.to)
         if found.room is None:
             return refused(call, f"Nothing was sent. {problem_of(found)}", found.origins)
-        await turn.deliver(found.room, message.text)
+        await turn.deliver(found.room, message.text, provenance=call.own)
         return told(call, f"Sent to {message.to.strip()}.", data={"room": found.room.id})
 
     async def _room(self, turn: Turn, to: str) -> Found:

@@ -86,7 +86,7 @@ class Plan(_OfTask):
         done = [step for step in steps if step.done]
         for step in done:  # before the plan is written: done again after a crash, it says what is not said yet
             if not any(same(step.text, earlier.text) and earlier.done for earlier in known):
-                await turn.say(f"Done: {step.text} ({len(done)} of {len(steps)}).")
+                await turn.say(f"Done: {step.text} ({len(done)} of {len(steps)}).", provenance=call.own)
         if before is None:
             goal = Goal("open", steps, turn.person.id, turn.now, turn.now, key=turn.id)
             text = turn.message.text.strip() or "The task"

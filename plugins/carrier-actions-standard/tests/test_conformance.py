@@ -99,8 +99,8 @@ class TestAction(ActionConformance):
     def _choice(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A turn that waits for a choice takes a second turn: test_choices has one."""
 
-        async def choices(turn: Turn) -> tuple[Question, ...]:
-            return (Question("q" * 32, ("by land", "by air"), turn.now + 60),)
+        async def choices(turn: Turn) -> tuple[tuple[Question, Provenance], ...]:
+            return ((Question("q" * 32, ("by land", "by air"), turn.now + 60), turn.spoken),)
 
         async def answer(turn: Turn, question: str, option: str) -> str:
             return "" if (question, option) == ("q" * 32, "by air") else "nobody waits for it"

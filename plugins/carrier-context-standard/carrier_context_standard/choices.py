@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from carrier_context_standard import order
-from carrier_core import AGENT, Context, Part, Provenance, State, Turn
+from carrier_core import Context, Part, State, Turn
 
 
 class Choices(Context):
-    """The options of each question of this room that waits for an answer. The agent has asked it, so the words are its own."""
+    """The options of each question of this room that waits for an answer, which are the words of whoever led to them."""
 
     name = "choices"
     size = 2_000
@@ -17,7 +17,6 @@ class Choices(Context):
         waiting = await turn.choices()
         if not waiting:
             return None
-        provenance = Provenance((AGENT,), turn.spoken.audience)
         parts = tuple(
             Part(
                 f"You have asked in this room and wait for somebody to choose: {' / '.join(question.options)}",
@@ -25,6 +24,6 @@ class Choices(Context):
                 provenance,
                 order=order.CHOICES,
             )
-            for question in waiting
+            for question, provenance in waiting
         )
         return State(parts)

@@ -59,7 +59,7 @@ class StubTurn:
         self.past: tuple[Memory, ...] = ()
         self.recalls: tuple[Memory, ...] = ()
         self.knows: tuple[Memory, ...] = ()
-        self.waiting: tuple[Question, ...] = ()
+        self.waiting: tuple[tuple[Question, Provenance], ...] = ()
         self.asked: list[tuple[str, tuple[str, ...]]] = []
         self.actions: tuple[object, ...] = ()
         self.log = Log()
@@ -111,7 +111,7 @@ class StubTurn:
         fits = [memory for memory in self.knows if memory.kind is kind]
         return tuple([memory for memory in fits if room in ("", memory.room) and person in ("", memory.entity)][:limit])
 
-    async def choices(self) -> tuple[Question, ...]:
+    async def choices(self) -> tuple[tuple[Question, Provenance], ...]:
         return self.waiting
 
     async def _actions(self, turn: object) -> tuple[SimpleNamespace, ...]:
