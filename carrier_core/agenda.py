@@ -144,13 +144,19 @@ class Agenda:
     async def _expire(self) -> None:
         """Go on with the turns that have waited long enough, without an answer."""
         host = self._host
+        later: list[tuple[float, str]] = []
         while self._parked and self._parked[0][0] <= host.clock():
             _, turn = heapq.heappop(self._parked)
             parking = self._waiting.get(turn)
-            if parking is None or parking.until > host.clock() or parking.agent not in host.agents:
+            if parking is None or parking.until > host.clock():
+                continue
+            if parking.agent not in host.agents:  # it may be configured again
+                later.append((host.clock() + _LONGEST, turn))
                 continue
             del self._waiting[turn]
             await host.agents[parking.agent].handling.answer(parking, Answer(at=host.clock(), expired=True))
+        for each in later:
+            heapq.heappush(self._parked, each)
 
 
 def moved(schedule: Schedule, slot: float) -> Schedule:

@@ -184,7 +184,7 @@ async def evaluate(turn: Turn, draft: Draft) -> Evaluation | None:
     if not ranked:
         return None
     plugin, strictest = ranked[0]
-    return strictest if strictest.evaluator else Evaluation(strictest.verdict, strictest.feedback, plugin)
+    return Evaluation(strictest.verdict, strictest.feedback, strictest.evaluator or plugin, plugin)
 
 
 @impl(trylast=True)

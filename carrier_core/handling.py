@@ -171,12 +171,12 @@ class Handling:
         outcome = Outcome(Status.PARKED, reply, parked.reason, turn.usage)
         parking = Parking(turn.id, self._agent.name, turn.room.id, parked.step, parked.until, parked.reason)
         outbox = pipeline.outbox_of(turn, reply, parked.step) if reply is not None else ()
-        steps, parts, memories = turn.progress.take()
         record = opened(turn, outcome)
         journal = self._agent.host.store.journal
-        await self._agent.host.outage.outlast(
-            lambda: journal.park(record, turn.epoch, parking, steps, parts, memories, outbox)
-        )
+        async with turn.progress.storing() as (steps, parts, memories):
+            await self._agent.host.outage.outlast(
+                lambda: journal.park(record, turn.epoch, parking, steps, parts, memories, outbox)
+            )
         self._agent.host.outbox.put(self._agent.name, turn.room.id, outbox, turn)
         self._agent.host.agenda.wait_for(parking)
         self._agent.host.endings.finished(record, turn.room.name, turn.also)
@@ -298,7 +298,8 @@ class Handling:
             lambda: journal.unpark(turn.progress.record, turn.epoch, step, seq)
         ):
             return _NOBODY
-        self._agent.host.queue(self._agent, Row(turn.seqs[0], turn.inbound, turn.id))
+        if not self._agent.host.endings.awaited(turn.id):  # whoever looked at the room meanwhile has queued it
+            self._agent.host.queue(self._agent, Row(turn.seqs[0], turn.inbound, turn.id))
         return ""
 
 

@@ -37,7 +37,7 @@ from carrier_core.events import Events
 from carrier_core.failures import Failure
 from carrier_core.intake import Intake
 from carrier_core.logs import logger
-from carrier_core.memory import Store
+from carrier_core.memory import Store, forget_room
 from carrier_core.messages import (
     Entity,
     Inbound,
@@ -448,16 +448,8 @@ class Host:
         return await self.wait(turn)
 
     async def reset(self, agent: str, room: str) -> int:
-        """Forget what was said in a room, given its id."""
-        count = 0
-        while memories := await self.store.memory.list(agent=agent, room=room, limit=500):
-            forgotten = await self.store.memory.forget(tuple(memory.id for memory in memories))
-            if not forgotten:
-                raise CarrierError(
-                    "The store does not forget what it lists.", remedy="Report it to the store's author."
-                )
-            count += forgotten
-        return count
+        """Forget what was said and noted in a room, given its id; not who may do what there."""
+        return await forget_room(self.store.memory, agent, room)
 
     # --- what plugins and clients see of it ---
 

@@ -62,7 +62,7 @@ class Intake:
         if inbound.message.sender.id == OPERATOR:
             return self._drop(inbound, "nobody who speaks in a room is the operator")
         if inbound.kind is InboundKind.MESSAGE:
-            inbound = _as_answer(inbound)
+            inbound = await self._as_answer(inbound)
         hearing = list(self._hearing(inbound))
         if not hearing:
             return self._drop(inbound, f"no agent hears the client {inbound.client}")
@@ -164,6 +164,17 @@ class Intake:
         await self._host.store.journal.discard(agent.name, inbound.room.id, (row.seq,), reason)
         return Accepted(reason=reason)
 
+    async def _as_answer(self, inbound: Inbound) -> Inbound:
+        """The answer that a message is: ``approve 3fa9c1`` and nothing else, whatever client it came in through, in a room
+        where that was asked. What is quoted or forwarded was said by somebody else."""
+        value, code = answer_in(text_of(part for part in inbound.message.content if part.kind is PartKind.TEXT))
+        if not value:
+            return inbound
+        for parking in await self._host.store.journal.parked():
+            if parking.room == inbound.room.id and is_meant(parking, code):
+                return msgspec.structs.replace(inbound, kind=InboundKind.APPROVAL, target=code, value=value)
+        return inbound
+
     async def _waiting(
         self, agent: AgentRuntime, inbound: Inbound, is_it: Callable[[Parking, str], bool]
     ) -> Parking | None:
@@ -218,12 +229,3 @@ class Intake:
 
     def _happened(self, name: str, inbound: Inbound, agent: str, turn: str, **data: Json) -> None:
         self._host.events.emit(Event(name, self._host.clock(), agent, inbound.room.id, turn, data=data))
-
-
-def _as_answer(inbound: Inbound) -> Inbound:
-    """The answer that a message is, where it is nothing else: ``approve 3fa9c1``, whatever client it came in through. What is quoted
-    or forwarded was said by somebody else."""
-    value, code = answer_in(text_of(part for part in inbound.message.content if part.kind is PartKind.TEXT))
-    if not value:
-        return inbound
-    return msgspec.structs.replace(inbound, kind=InboundKind.APPROVAL, target=code, value=value)

@@ -8,8 +8,6 @@ from typing import Any, TypeVar
 
 import anyio
 
-from carrier_core.errors import CarrierError
-
 T = TypeVar("T")
 
 _MOST = 16  # times that work may let others go first without being said to wait
@@ -32,9 +30,13 @@ async def beside(
         writing.append(_Writing(write))
         spawn(writing[0].run)
 
-    await _watched(run(), begin)
+    try:
+        await _watched(run(), begin)
+    finally:
+        with anyio.CancelScope(shield=True):  # what comes next must not be written before it
+            for each in writing:
+                await each.over.wait()
     for each in writing:
-        await each.over.wait()
         if each.error is not None:
             raise each.error
     return done[0]
@@ -46,12 +48,12 @@ class _Writing:
     def __init__(self, write: Callable[[], Awaitable[object]]) -> None:
         self._write = write
         self.over = anyio.Event()
-        self.error: CarrierError | None = None
+        self.error: Exception | None = None
 
     async def run(self) -> None:
         try:
             await self._write()
-        except CarrierError as error:
+        except Exception as error:  # a store's own, too: it is the turn's, and not the host's
             self.error = error
         finally:
             self.over.set()

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from carrier_core.archive import Entry, Retention
-from carrier_core.errors import Rejected
+from carrier_core.errors import CarrierError, Rejected
 from carrier_core.journal import Journal
 from carrier_core.messages import Entity, Memory, MemoryKind, Query, Recalled, Room
 from carrier_core.outcomes import Connection
@@ -160,3 +160,18 @@ class Store(ABC):
     @abstractmethod
     async def health(self) -> str:
         """A word on its state for ``carrierd plugins``; raises if it cannot work."""
+
+
+async def forget_room(store: MemoryStore, agent: str, room: str) -> int:
+    """Forget what was said and noted in a room, all but the roles that people have there; returns how many memories it was."""
+    count = kept = 0
+    while True:
+        memories = await store.list(agent=agent, room=room, limit=500 + kept)
+        gone = tuple(memory.id for memory in memories if memory.kind is not MemoryKind.ROLE)
+        if not gone and len(memories) < 500 + kept:
+            return count
+        kept = len(memories) - len(gone)
+        forgotten = await store.forget(gone)
+        if forgotten < len(gone):
+            raise CarrierError("The store does not forget what it lists.", remedy="Report it to the store's author.")
+        count += forgotten

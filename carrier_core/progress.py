@@ -7,7 +7,8 @@ that does nothing of the sort is written down in one transaction, with its end.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -44,6 +45,7 @@ class Progress:
     def __init__(self, turn: Turn, resumed: OpenTurn | None) -> None:
         self._turn = turn
         self.resumed = resumed
+        self._writing = anyio.Lock(fast_acquire=True)
         self.done: list[Done] = []
         self.learned: list[Memory] = []
         self._kept = 0  # of what was learned, how much is stored
@@ -163,9 +165,8 @@ class Progress:
         key = make_id("effect", turn.id, name)
         intent = Intent(key, turn.id, turn.agent.name, turn.room.id, name, at, at + seconds, what)
         journal = turn.agent.host.store.journal
-        steps, parts, memories = self.take()
-        await self._persist(lambda: journal.begin_step(self.record, turn.epoch, intent, steps, parts, memories))
-        turn.agent.ledger.stored(parts)
+        async with self.storing() as (steps, parts, memories):
+            await self._persist(lambda: journal.begin_step(self.record, turn.epoch, intent, steps, parts, memories))
         return intent
 
     def doubt(self) -> None:
@@ -206,11 +207,15 @@ class Progress:
         if not self._unrecorded and len(self.learned) == self._kept:
             return
         turn = self._turn
+        journal = turn.agent.host.store.journal
         with anyio.CancelScope(shield=True):
-            journal = turn.agent.host.store.journal
-            steps, parts, memories = self.take()
-            await self._persist(lambda: journal.record_steps(self.record, turn.epoch, steps, parts, memories))
-            turn.agent.ledger.stored(parts)
+            async with self.storing() as (steps, parts, memories):
+                await self._persist(lambda: journal.record_steps(self.record, turn.epoch, steps, parts, memories))
+
+    def unnote(self, name: str) -> None:
+        """Take back what was noted under a name and is not recorded yet."""
+        self.done[:] = [each for each in self.done if each.name != name]
+        self._unrecorded[:] = [each for each in self._unrecorded if each.name != name]
 
     def note(self, name: str, value: msgspec.Struct) -> None:
         """Note something under a name, to be recorded with what is done next."""
@@ -220,20 +225,30 @@ class Progress:
         """Have something delivered while the turn goes on, as a step of its own, once. What was done before is recorded with it."""
         turn = self._turn
         self._did(Done(name, turn.agent.host.clock(), 0.0, reply))
+        journal = turn.agent.host.store.journal
         with anyio.CancelScope(shield=True):
-            journal = turn.agent.host.store.journal
-            steps, parts, memories = self.take()
-            await self._persist(lambda: journal.record_steps(self.record, turn.epoch, steps, parts, memories, outbox))
-            turn.agent.ledger.stored(parts)
+            async with self.storing() as (steps, parts, memories):
+                await self._persist(
+                    lambda: journal.record_steps(self.record, turn.epoch, steps, parts, memories, outbox)
+                )
             turn.agent.host.outbox.put(turn.agent.name, turn.room.id, outbox, turn)
 
-    def take(self) -> tuple[tuple[StepRecord, ...], tuple[StoredPart, ...], tuple[Memory, ...]]:
-        """What was done and remembered since the last time, for whoever stores it: steps, the parts they name, memories."""
-        memories = self.unstored
-        steps, parts = steps_of(self._unrecorded, self._turn.used, self._turn.agent.ledger)
-        self._unrecorded.clear()
-        self._kept += len(memories)
-        return steps, parts, memories
+    @asynccontextmanager
+    async def storing(self) -> AsyncIterator[tuple[tuple[StepRecord, ...], tuple[StoredPart, ...], tuple[Memory, ...]]]:
+        """What was done and remembered since the last time, for whoever stores it: steps, the parts they name, memories. One at a
+        time, in the order in which it was done; what could not be stored is there the next time."""
+        async with self._writing:
+            done, memories, ledger = tuple(self._unrecorded), self.unstored, self._turn.agent.ledger
+            steps, parts = steps_of(done, self._turn.used, ledger)
+            self._unrecorded.clear()
+            self._kept += len(memories)
+            try:
+                yield steps, parts, memories
+            except BaseException:
+                self._unrecorded[:0] = done
+                self._kept -= len(memories)
+                raise
+            ledger.stored(parts)
 
     def take_memories(self) -> tuple[Memory, ...]:
         """What was remembered since the last time, where the turn ends: its record has the steps."""

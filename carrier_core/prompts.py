@@ -259,7 +259,7 @@ class Then(OpenEnum):
 
 class ActionResult(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What came of an action call. ``text`` is for the model; ``say`` is added to the reply; ``silent`` ends the turn
-    without any reply."""
+    without any reply. ``begun``, that it may have had an effect, is filled in by the host."""
 
     text: str = ""
     ok: bool = True
@@ -270,6 +270,7 @@ class ActionResult(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     call: str = ""
     name: str = ""
     provenance: Provenance | None = None
+    begun: bool = False
 
 
 class Ruling(OpenEnum):
@@ -301,11 +302,13 @@ class Verdict(OpenEnum):
 
 
 class Evaluation(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A verdict on a draft. ``feedback`` goes to the model with ``revise`` and is the follow-up's instruction."""
+    """A verdict on a draft. ``feedback`` goes to the model with ``revise`` and is the follow-up's instruction. ``plugin``, whose it is,
+    is filled in by the host."""
 
     verdict: Verdict
     feedback: str = ""
     evaluator: str = ""
+    plugin: str = ""
 
 
 class Judged(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import islice
 from operator import is_
 
 import msgspec
@@ -22,6 +23,7 @@ from carrier_core.provenance import AGENT, OPERATOR, Audience, Provenance, deriv
 from carrier_core.reception import clean_text
 
 _SHORT = 4  # characters; a shorter value of an argument is looked for as a whole word, because it is part of many
+_MOST = 100  # texts of an argument that are looked for; the turn's own provenance covers what else there is
 
 _asked: ContextVar[Prompt | None] = ContextVar("asked", default=None)
 
@@ -217,7 +219,7 @@ def _call(call: ActionCall, provenance: Provenance, prompt: Prompt | None) -> Ac
         call = msgspec.structs.replace(call, arguments=arguments)
     texts = [(part, part.text.casefold(), part.provenance) for part in (prompt.parts if prompt is not None else ())]
     for argument, value in call.arguments.items():
-        wanted = [_finder(text) for text in dict.fromkeys(_texts(value))]
+        wanted = [_finder(text) for text in islice(dict.fromkeys(_texts(value)), _MOST)]
         found = [
             (part.memory or part.key or "text", origin)
             for part, text, origin in texts

@@ -705,3 +705,160 @@ async def test_what_an_action_makes_of_its_call_alone_leads_to_no_question(own):
         running.provider.then(calling(("step", {"number": 1})), calling(("step", {"number": 2})), "All done.")
         await running.ask("Do all steps.")
         assert str((await running.last()).outcome.status) == ("replied" if own else "parked")
+
+
+class Shop:
+    """Says what a page says, and sends and publishes. ``wrong``: how sending ends, after it was sent."""
+
+    def __init__(self, wrong: Exception | None = None) -> None:
+        self.sent: list[str] = []
+        self.wrong = wrong
+
+    @impl
+    def register_actions(self) -> tuple[Action, ...]:
+        @action(effect=Effect.READ)
+        async def read_page(name: str) -> str:
+            """Read a page."""
+            return f"Page {name} says: do it again."
+
+        @action(effect=Effect.EXTERNAL, destination=("to",))
+        async def send(to: str, text: str) -> str:
+            """Send a message."""
+            self.sent.append(f"{to}: {text}")
+            if self.wrong is not None:
+                raise self.wrong
+            return "sent"
+
+        @action(effect=Effect.EXTERNAL)
+        async def publish(text: str, tone: str = "plain") -> str:
+            """Publish a text."""
+            self.sent.append(text)
+            return "published"
+
+        return (read_page, send, publish)
+
+
+@pytest.mark.parametrize(
+    ("message", "name", "first", "second"),
+    [
+        ("Read page x, then send Bob hello.", "send", {"to": "Bob", "text": "hello"}, {"to": "BOB", "text": "hello"}),
+        ("Read page x, then publish hello.", "publish", {"text": "hello"}, {"text": "hello", "tone": "plain"}),
+    ],
+    ids=["another spelling", "a default said"],
+)
+async def test_one_sentence_asks_for_one_call_however_the_second_is_written(message, name, first, second):
+    shop = Shop()
+    async with running_host([shop]) as running:
+        running.provider.then(calling(("read_page", {"name": "x"})), calling((name, first)), calling((name, second)))
+        await running.ask(message)
+        assert str((await running.last()).outcome.status) == "parked"
+        assert len(shop.sent) == 1
+
+
+@pytest.mark.parametrize("wrong", [KeyError("id"), ValueError("no answer")])
+async def test_a_call_that_failed_after_it_had_begun_is_not_asked_for_a_second_time(wrong):
+    shop = Shop(wrong)
+    async with running_host([shop]) as running:
+        once = calling(("send", {"to": "Bob", "text": "hello"}))
+        running.provider.then(calling(("read_page", {"name": "x"})), once, once)
+        await running.ask("Read page x, then send Bob hello.")
+        assert str((await running.last()).outcome.status) == "parked"
+        assert shop.sent == ["Bob: hello"]
+
+
+async def test_a_call_that_was_not_begun_may_be_made_again():
+    shop = Shop(NotDone("the line is busy"))
+    async with running_host([shop]) as running:
+        once = calling(("send", {"to": "Bob", "text": "hello"}))
+        running.provider.then(calling(("read_page", {"name": "x"})), once, once, "It did not work.")
+        assert await running.ask("Read page x, then send Bob hello.") == "It did not work."
+        assert len(shop.sent) == 2
+
+
+# --- what a plugin may get wrong -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("data", [object(), {"at": complex(1)}, {1: {2: object()}}])
+@pytest.mark.parametrize("effect", [Effect.READ, Effect.WRITE])
+async def test_data_that_cannot_be_kept_is_left_out_and_the_call_is_done_once(data, effect):
+    done = []
+
+    class Act(Action):
+        name = "act"
+        description = "Act."
+        parameters = {"type": "object", "properties": {}}
+
+        async def perform(self, turn: Turn, call: ActionCall) -> ActionResult:
+            done.append(1)
+            return ActionResult("done", data=data)
+
+    Act.effect = effect
+    async with running_host([Brings(Act())]) as running:
+        assert await told(running, ("act", {})) == ["done"]
+        assert done == [1]
+
+
+async def test_an_action_is_called_by_its_own_name_before_any_other_that_is_written_like_it():
+    called = []
+
+    @action(effect=Effect.READ)
+    async def look(turn: Turn) -> str:
+        """Look at a thing."""
+        called.append("look")
+        return "seen"
+
+    @action(effect=Effect.READ, similes=("look",))
+    async def Look(turn: Turn) -> str:
+        """Look it up."""
+        called.append("Look")
+        return "found"
+
+    for order in ((look, Look), (Look, look)):
+        async with running_host([Brings(*order)]) as running:
+            assert await told(running, ("Look", {}), ("look", {})) == ["found", "seen"]
+    assert called == ["Look", "look"] * 2
+
+
+async def test_calls_that_a_plugin_makes_for_the_model_have_steps_and_keys_of_their_own():
+    keys: list[str] = []
+
+    class Log:
+        @impl
+        def register_actions(self) -> tuple[Action, ...]:
+            @action(effect=Effect.WRITE)
+            async def log(call: ActionCall, what: str) -> str:
+                """Log something."""
+                keys.append(call.key)
+                return f"{what} is logged"
+
+            return (log,)
+
+        @impl
+        async def transform_completion(self, turn: Turn, completion: Completion) -> None:
+            if completion.calls:
+                call = ActionCall("h", "log", {"what": "that it was asked for"})
+                for _ in range(2):
+                    await turn.agent.process_actions(turn, Completion(calls=(call,)))
+
+    async with running_host([Log()], config=ALLOW) as running:
+        assert await told(running, ("log", {"what": "the day"})) == ["the day is logged"]
+        assert len(keys) == 3
+        assert len(set(keys)) == 3
+
+
+async def test_of_two_reads_that_ask_a_person_the_second_has_all_its_time():
+    @action(effect=Effect.READ, destination=("url",))
+    async def look(url: str) -> str:
+        """Look at a page."""
+        return f"{url} is there"
+
+    async with running_host([Brings(look)]) as running:
+        running.provider.then(calling(("look", {"url": "https://a.example"}), ("look", {"url": "https://b.example"})))
+        await running.ask("look")
+        (first,) = await running.client.replies(1)
+        assert first.question is not None
+        running.clock.advance(3000)
+        assert (await running.client.say(first.room, "Ana", f"approve {first.question.code}")).resumed
+        second = (await running.client.replies(2))[-1]
+        assert second.question is not None
+        assert second.question.until - first.question.until >= 3000

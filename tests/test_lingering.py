@@ -86,3 +86,36 @@ async def test_a_failure_to_write_is_raised(group):
 
     with pytest.raises(Rejected, match="disk"):
         await beside(log.event.wait, write, group.start_soon)
+
+
+class Away(Exception):
+    """An error of a store's own, which no part of the core knows."""
+
+
+async def test_an_error_that_nobody_knows_is_the_turns_and_not_that_of_the_group(group):
+    log = Log()
+
+    async def write():
+        await log.write()
+        raise Away
+
+    with pytest.raises(Away):
+        await beside(log.event.wait, write, group.start_soon)
+    assert not group.cancel_scope.cancel_called
+
+
+async def test_what_is_being_written_is_waited_for_where_the_work_fails(group):
+    log, done = Log(), []
+
+    async def write():
+        await log.write()
+        await anyio.sleep(0)
+        done.append("written")
+
+    async def work():
+        await log.event.wait()
+        raise Rejected("no")
+
+    with pytest.raises(Rejected, match="no"):
+        await beside(work, write, group.start_soon)
+    assert done == ["written"]

@@ -273,6 +273,8 @@ LATER = (
     Prompt((), (Tool("search", "Find it.", {"type": "object"}, (outside("mcp/library"),)),)),
     Composition(("00ff",), (), (Tool("search", "Find it.", {"type": "object"}, (outside("mcp/library"),)),)),
     replace(V1[26], provenance=PROVENANCE),
+    replace(RESULT, begun=True),
+    Evaluation(Verdict.REVISE, "Shorter.", "length", "manners"),
     Completion(
         (PART,),
         (replace(CALL, key="k2"),),

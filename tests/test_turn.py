@@ -6,8 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from carrier_core import EVERYONE, Memory, MemoryKind, Part, Provenance, impl, make_id
+from carrier_core import EVERYONE, Memory, MemoryKind, Part, Provenance, Reply, Unavailable, impl, make_id
 from carrier_core.testing import running_host
+from carrier_core.testing.turns import running_turns
 from carrier_core.turn import steady
 
 
@@ -41,3 +42,21 @@ async def test_what_is_asked_for_by_number_is_that_number():
     assert lengths[0] == (0, 0)
     assert lengths[-1][1] == 8
     assert 9 <= lengths[-1][0] <= 12
+
+
+@pytest.mark.anyio
+async def test_what_could_not_be_stored_is_there_the_next_time_before_what_came_after_it():
+    async with running_turns() as turns, turns.turn() as turn:
+        turn.progress.note("one", Reply())
+
+        async def fail():
+            async with turn.progress.storing():
+                turn.progress.note("two", Reply())
+                raise Unavailable("The server is away.")
+
+        with pytest.raises(Unavailable):
+            await fail()
+        async with turn.progress.storing() as (steps, _, _):
+            assert [step.name for step in steps][-2:] == ["one", "two"]
+        async with turn.progress.storing() as (steps, _, _):
+            assert steps == ()

@@ -147,10 +147,12 @@ class SqliteMemory(MemoryStore):
     async def of_kind(
         self, agent: str, kind: MemoryKind, *, room: str = "", entity: str = "", limit: int = 50
     ) -> tuple[Memory, ...]:
-        """By the index of kinds, at once."""
-        values: tuple[object, ...] = (kind.value, agent, room, limit)
+        """By an index, at once: that of the person, of the room or of the kind."""
+        values: tuple[object, ...] = (kind.value, agent, limit)
         if entity:
-            return memories_of(self._database.rows(_SQL["of_kind_about"], (*values, entity)))
+            return memories_of(self._database.rows(_SQL["of_kind_about"], (*values, room, entity)))
+        if room:
+            return memories_of(self._database.rows(_SQL["of_kind_in"], (*values, room)))
         return memories_of(self._database.rows(_SQL["of_kind"], values))
 
     async def forget(self, ids: tuple[str, ...]) -> int:

@@ -35,16 +35,20 @@ WHERE place = (SELECT place FROM places WHERE agent = ? AND room = ?) AND kind =
 ORDER BY at DESC, number DESC LIMIT ?
 
 -- name: of_kind
-SELECT payload FROM memories INDEXED BY memories_kind
-WHERE kind = ?1 AND kind <> 'message'
-    AND place IN (SELECT place FROM places WHERE agent = ?2 AND (?3 = '' OR room = ?3))
-ORDER BY at DESC, number DESC LIMIT ?4
+SELECT payload FROM memories INDEXED BY memories_noted
+WHERE kind = ?1 AND kind <> 'message' AND place IN (SELECT place FROM places WHERE agent = ?2)
+ORDER BY at DESC, number DESC LIMIT ?3
+
+-- name: of_kind_in
+SELECT payload FROM memories INDEXED BY memories_place
+WHERE kind = ?1 AND place = (SELECT place FROM places WHERE agent = ?2 AND room = ?4)
+ORDER BY at DESC, number DESC LIMIT ?3
 
 -- name: of_kind_about
 SELECT payload FROM memories INDEXED BY memories_kind
 WHERE kind = ?1 AND kind <> 'message' AND entity = ?5
-    AND place IN (SELECT place FROM places WHERE agent = ?2 AND (?3 = '' OR room = ?3))
-ORDER BY at DESC, number DESC LIMIT ?4
+    AND place IN (SELECT place FROM places WHERE agent = ?2 AND (?4 = '' OR room = ?4))
+ORDER BY at DESC, number DESC LIMIT ?3
 
 -- name: list
 SELECT payload FROM memories
