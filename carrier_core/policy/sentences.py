@@ -37,9 +37,7 @@ class Message:
         self.is_long = False
         self.ends = [len(tokens)] * len(tokens)  # of each word's sentence
         self.over = [True] * (len(tokens) + 1)  # whether what was asked for before a place is over there
-        self.next = [-1] * (
-            len(tokens) + 1
-        )  # where, from a place on, a word of meaning is in the same sentence; -1 for nowhere
+        self.next = [-1] * (len(tokens) + 1)  # where the next word of meaning of the same sentence is; -1 for nowhere
         for place in range(len(tokens) - 1, -1, -1):
             last = tokens[place].stop or place + 1 == len(tokens)
             self.ends[place] = place + 1 if last else self.ends[place + 1]

@@ -25,6 +25,7 @@ from carrier_core.policy.vocabulary import (
 )
 
 _TOKEN = re.compile(r"\S+")
+_WITHOUT = ("nothing", "nobody", "none", "without", "neither", "nor", "no")  # words that mean more than a not
 _BEFORE = 30  # words before a colon that are looked at
 
 
@@ -51,9 +52,7 @@ def tokens_of(text: str, own: frozenset[str], most: int) -> list[Token]:
     """The words of a text, somewhat more than ``most`` of them if it has more. ``own`` are those of the speaker's name."""
     made: list[Token] = []
     mark = ""  # the quotation mark that has been opened
-    below = letter = (
-        False  # what stands under "summarise this:", or behind "what does this mail want?", is somebody's letter
-    )
+    below = letter = False  # under "summarise this:", or behind "what does this mail want?", stands somebody's letter
     for line in text.casefold().replace("’", "'").split("\n"):
         if made:
             made[-1] = made[-1]._replace(stop=made[-1].stop or ".")
@@ -127,13 +126,7 @@ def _split(word: str, own: frozenset[str], starts: bool, whose: Whose) -> Iterat
     if word in NOT or (word.endswith("n't") and len(word) > 3):
         if word.endswith("n't"):
             yield Token(word[:-3], "function", starts, "", whose)
-        yield Token(
-            word if word in ("nothing", "nobody", "none", "without", "neither", "nor", "no") else "not",
-            "not",
-            starts,
-            "",
-            whose,
-        )
+        yield Token(word if word in _WITHOUT else "not", "not", starts, "", whose)
         return
     bare = word.removesuffix("'s")
     kind = (
