@@ -107,7 +107,9 @@ def test_what_a_person_told_is_recalled_after_sixty_messages_in_a_new_process(pr
         assert answer in say(project, question)["reply"]["text"]
     assert "Porto" not in say(project, "Where do I live?", "r2", "--person", "bo")["reply"]["text"]
     assert "Porto" not in say(project, "Where does Ana live?", "r3", "--person", "bo")["reply"]["text"]
-    assert "Porto" not in say(project, "Where do I live?", "r4")["reply"]["text"]
+    assert "Porto" in say(project, "Where do I live?", "r4")["reply"]["text"]  # which is theirs alone as well
+    say(project, "Hello.", "r5", "--person", "bo")
+    assert "Porto" not in say(project, "Where do I live?", "r5")["reply"]["text"]  # where Bo reads it
 
 
 def test_why_lists_what_ran_what_was_shown_and_which_memories_were_used(project):
